@@ -1,0 +1,2 @@
+//! minictl
+fn main() {}
