@@ -1,0 +1,89 @@
+# Everything a developer types. `make` alone says what there is.
+
+CARGO      ?= cargo
+DESTDIR    ?=
+PREFIX     ?= /usr/local
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# The linker arguments that make minirun one static file.
+STATIC     := -C target-feature=+crt-static -C relocation-model=static
+
+# The binaries of each profile are copied here: what runs in a test is what `make` built, whatever cargo builds beside it.
+DEV_BIN    := $(abspath $(TARGET_DIR))/mini/debug
+RELEASE_BIN := $(abspath $(TARGET_DIR))/mini/release
+
+BUILD_PACKAGES := gcc libc6-dev
+TEST_PACKAGES  := mmdebstrap buildah skopeo docker-registry iproute2 nftables curl
+DEMO_PACKAGES  := $(TEST_PACKAGES)
+BENCH_PACKAGES := $(TEST_PACKAGES) docker.io containerd runc crun
+
+ROOT := $(filter 0,$(shell id -u))
+SUDO := $(if $(ROOT),,sudo)
+
+.PHONY: help build dev demo test bench lint images install uninstall clean build-packages
+
+help:
+	@echo 'make build      the two binaries, optimised: $(RELEASE_BIN)/{minictl,minirun}'
+	@echo 'make demo       two real images, pushed, pulled and run on a host of their own; nothing is left afterwards'
+	@echo 'make test       lint, unit tests and everything end to end (as root; without root, what can run without)'
+	@echo 'make bench      times and memory beside those of Docker, containerd, runc and crun, measured in the same run'
+	@echo 'make lint       rustfmt and clippy'
+	@echo 'make install    minictl and minirun to $$(DESTDIR)$$(PREFIX)/bin, $(PREFIX) by default'
+	@echo 'make clean      what make built here; images stay in their cache (tests/images/build --print)'
+
+build-packages:
+	@command -v cc >/dev/null || tests/setup/packages 'building' $(BUILD_PACKAGES)
+
+build: build-packages
+	$(CARGO) build --release --package cli --bin minictl
+	$(CARGO) rustc --release --package runtime --bin minirun -- $(STATIC)
+	@install -D -C $(TARGET_DIR)/release/minictl $(RELEASE_BIN)/minictl
+	@install -D -C $(TARGET_DIR)/release/minirun $(RELEASE_BIN)/minirun
+
+# The same for tests: quick to build. `probe` is the program that tests run inside containers.
+dev: build-packages
+	$(CARGO) build --package cli --bin minictl
+	$(CARGO) rustc --package runtime --bin minirun -- $(STATIC)
+	$(CARGO) rustc --package tests --bin probe -- $(STATIC)
+	@install -D -C $(TARGET_DIR)/debug/minictl $(DEV_BIN)/minictl
+	@install -D -C $(TARGET_DIR)/debug/minirun $(DEV_BIN)/minirun
+	@install -D -C $(TARGET_DIR)/debug/probe $(DEV_BIN)/probe
+
+images:
+	@tests/images/build >/dev/null
+
+demo: build
+	@tests/setup/packages 'the demo' $(DEMO_PACKAGES)
+	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' tests/demo/run
+
+lint: build-packages
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
+test: lint dev
+ifeq ($(ROOT),)
+	@echo 'not root: the tests that need it are skipped (to run them too: sudo -E make test)'
+else
+	@tests/setup/packages 'the tests' $(TEST_PACKAGES)
+	@tests/images/build >/dev/null
+endif
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    MINI_BIN_DIR=$(DEV_BIN) $(CARGO) nextest run --workspace; \
+	else \
+	    echo 'cargo-nextest is not installed: cargo test runs the same tests, one program after the other'; \
+	    MINI_BIN_DIR=$(DEV_BIN) $(CARGO) test --workspace --quiet; \
+	fi
+
+bench: build
+	@tests/setup/packages 'the benchmarks' $(BENCH_PACKAGES)
+	$(CARGO) build --release --package tests --bin bench
+	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' $(TARGET_DIR)/release/bench $(ROWS)
+
+install: build
+	install -D -m 755 $(RELEASE_BIN)/minictl $(DESTDIR)$(PREFIX)/bin/minictl
+	install -D -m 755 $(RELEASE_BIN)/minirun $(DESTDIR)$(PREFIX)/bin/minirun
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/minictl $(DESTDIR)$(PREFIX)/bin/minirun
+
+clean:
+	$(CARGO) clean
