@@ -1,1 +1,33 @@
-//! placeholder
+//! Local containers, with no daemon: an image, the runtime and the network put together.
+//!
+//! [`Engine`] is opened by whoever needs it; several processes may do so at once, for everything they share lies in
+//! files and every change of them is one rename, one symbolic link or one lock. A container is a directory below
+//! `containers/`: it exists from the moment its `container.json` is there. It runs as long as its monitor holds the
+//! lock on `monitor.lock`; nobody guesses by process ids.
+//!
+//! What is decided is decided by pure functions ([`parse`], the image's rules, the OCI spec); thin shells carry it out.
+//!
+//! The engine never mounts anything on the host, never pins a namespace, keeps no process of its own, and holds no
+//! lock over slow work that another container could wait for.
+
+mod config;
+mod container;
+mod engine;
+mod error;
+pub mod parse;
+mod prune;
+mod request;
+mod stats;
+mod volume;
+
+pub use config::Config;
+pub use container::{
+    Container, ExitStatus, Mount, MountKind, ProcessConfig, Record, State, Status,
+};
+pub use engine::{AttachClient, Engine, LogEntry, LogStream, Started};
+pub use error::{Error, ErrorKind, Result};
+pub use network::{Endpoint, Network, NetworkSpec, PortMapping, Protocol};
+pub use prune::{PruneReport, PruneSpec};
+pub use request::{ExecSpec, LogOptions, Resources, RunSpec, Stdio};
+pub use stats::{ProcessTable, Stats};
+pub use volume::Volume;
