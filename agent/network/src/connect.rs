@@ -1,1 +1,309 @@
-//! connect
+//! An endpoint comes: address, bridge, veth pair, routes, ports, names. Whatever fails, what was done is undone.
+
+use std::net::Ipv4Addr;
+
+use crate::conntrack;
+use crate::error::{Error, Result};
+use crate::model::{Attachment, Endpoint, EndpointSpec, Network, Protocol};
+use crate::names;
+use crate::netlink::{Link, Route, Veth};
+use crate::networks::Networks;
+use crate::nft::{Nft, Ruleset};
+use crate::resolver;
+use crate::sysctl;
+
+impl Networks {
+    /// Connects a namespace to a network; undoes itself on error.
+    ///
+    /// The default route goes by the first network that is not internal.
+    pub fn connect(&self, spec: &EndpointSpec<'_>) -> Result<Attachment> {
+        check(spec)?;
+        let mut route = Route::open()?;
+        let mut nft = Nft::open()?;
+        let mut warnings = Vec::new();
+
+        let (network, bridge, endpoint) = self.admit(spec, &mut route, &mut nft, &mut warnings)?;
+        let plugged = plug(spec, &network, &bridge, &endpoint, &mut route)
+            .and_then(|()| self.publish(&endpoint, &mut nft))
+            .and_then(|()| self.serve_names(&network, &endpoint));
+        if let Err(error) = plugged {
+            // The first error is the one to tell.
+            let _ = route.delete_link(&endpoint.host_ifname);
+            let _ = self.release_endpoint(&endpoint);
+            let _ = self.sweep();
+            return Err(error);
+        }
+        if !network.internal {
+            warnings.extend(foreign_firewall(&mut nft, &network.bridge));
+        }
+        Ok(Attachment {
+            endpoint,
+            network,
+            warnings,
+        })
+    }
+
+    /// The part that needs the lock: from here on the record keeps the bridge and the address.
+    fn admit(
+        &self,
+        spec: &EndpointSpec<'_>,
+        route: &mut Route,
+        nft: &mut Nft,
+        warnings: &mut Vec<String>,
+    ) -> Result<(Network, Link, Endpoint)> {
+        let _lock = self.state.lock()?;
+        let network = self.settled(spec.network, route)?;
+        if self
+            .state
+            .endpoints_of(spec.id)?
+            .iter()
+            .any(|e| e.network_id == network.id)
+        {
+            return Err(Error::AlreadyConnected {
+                id: spec.id.to_owned(),
+                network: network.name,
+            });
+        }
+        let host_ifname = names::random_veth()?;
+        let ip = self.state.lease(&network, spec.id, spec.ip)?;
+        let made = ensure_bridge(&network, route).and_then(|bridge| {
+            let endpoint = describe(spec, &network, &bridge, ip, host_ifname, warnings);
+            sysctl::change(sysctl::IP_FORWARD, "1", &self.state.marks_dir())?;
+            self.state.record(&endpoint)?;
+            let known = nft
+                .knows_bridge(&network.bridge)
+                .and_then(|known| if known { Ok(()) } else { self.rewrite(nft) });
+            match known {
+                Ok(()) => Ok((bridge, endpoint)),
+                Err(error) => {
+                    let _ = self.state.forget(&endpoint);
+                    Err(error)
+                }
+            }
+        });
+        match made {
+            Ok((bridge, endpoint)) => Ok((network, bridge, endpoint)),
+            Err(error) => {
+                let _ = self.state.unlease(&network.id, ip, spec.id);
+                drop(_lock);
+                let _ = self.sweep();
+                Err(error)
+            }
+        }
+    }
+
+    /// The network as it is now that nobody can change it.
+    fn settled(&self, name_or_id: &str, route: &mut Route) -> Result<Network> {
+        let network = self.get(name_or_id)?;
+        if !network.default {
+            return Ok(network);
+        }
+        // The host's routes may have changed since the subnet was chosen; while endpoints are there it stays.
+        let settled = self.state.default_network()?;
+        let used = self
+            .state
+            .endpoints()?
+            .iter()
+            .any(|e| e.network_id == network.id);
+        if let Some(settled) = settled
+            && (used || route.link(names::DEFAULT_BRIDGE)?.is_some())
+        {
+            return Ok(settled);
+        }
+        route.delete_link(names::DEFAULT_BRIDGE)?;
+        let network = self.choose_default()?;
+        self.state.settle_default(&network)?;
+        Ok(network)
+    }
+
+    /// Puts an endpoint's ports into the maps.
+    fn publish(&self, endpoint: &Endpoint, nft: &mut Nft) -> Result<()> {
+        if endpoint.ports.is_empty() {
+            return Ok(());
+        }
+        let elements = Ruleset::ports_of(endpoint);
+        match nft.add(&elements.by_map()) {
+            // The port's last owner has closed its reservation but not yet taken its elements back.
+            Err(Error::System { source, .. }) if is_conflict(&source) => {
+                let _lock = self.state.lock()?;
+                self.rewrite(nft)?;
+            }
+            other => other?,
+        }
+        let udp: Vec<u16> = endpoint
+            .ports
+            .iter()
+            .filter(|p| p.protocol == Protocol::Udp)
+            .map(|p| p.host_port)
+            .collect();
+        if !udp.is_empty() {
+            conntrack::forget_udp(|flow| {
+                udp.contains(&flow.destination.1) && flow.answered_by.0 != endpoint.ip
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes the whole table for the endpoints on record. The lock is held.
+    pub(crate) fn rewrite(&self, nft: &mut Nft) -> Result<()> {
+        let endpoints = self.state.endpoints()?;
+        let mut networks = self.list()?;
+        networks.retain(|network| endpoints.iter().any(|e| e.network_id == network.id));
+        nft.replace(&Ruleset::of(&networks, &endpoints))
+    }
+
+    fn serve_names(&self, network: &Network, endpoint: &Endpoint) -> Result<()> {
+        if self.resolver_conf(network).is_none() {
+            return Ok(());
+        }
+        resolver::ensure(&self.options.resolver, &self.state, endpoint)
+    }
+}
+
+fn check(spec: &EndpointSpec<'_>) -> Result<()> {
+    names::check_endpoint_id(spec.id)?;
+    names::check_link_name(spec.ifname)?;
+    match spec
+        .ports
+        .iter()
+        .find(|port| port.host_port == 0 || port.container_port == 0)
+    {
+        Some(port) => Err(Error::Invalid {
+            what: "published port",
+            value: port.to_string(),
+            reason: "ports are numbers from 1 to 65535; a host port is chosen by reserving it"
+                .to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn describe(
+    spec: &EndpointSpec<'_>,
+    network: &Network,
+    bridge: &Link,
+    ip: Ipv4Addr,
+    host_ifname: String,
+    warnings: &mut Vec<String>,
+) -> Endpoint {
+    let mut ports = spec.ports.clone();
+    if network.internal && !ports.is_empty() {
+        warnings.push(format!(
+            "network {:?} is internal: no port is published on it",
+            network.name
+        ));
+        ports.clear();
+    }
+    Endpoint {
+        id: spec.id.to_owned(),
+        network: network.name.clone(),
+        network_id: network.id.clone(),
+        ifname: spec.ifname.to_owned(),
+        host_ifname,
+        hostname: spec.hostname.clone(),
+        aliases: spec.aliases.clone(),
+        ip,
+        prefix_len: network.subnet.prefix_len(),
+        gateway: network.gateway,
+        mac: names::mac_of(ip).to_string(),
+        mtu: bridge.mtu,
+        ports,
+        connected: jiff::Timestamp::now(),
+    }
+}
+
+/// The network's bridge. It is brought up last, so that one which is up is whole.
+fn ensure_bridge(network: &Network, route: &mut Route) -> Result<Link> {
+    let name = &network.bridge;
+    let mut found = route.link(name)?;
+    match &found {
+        Some(link) if link.kind == "bridge" && link.up => return Ok(link.clone()),
+        Some(link) if link.kind != "bridge" => {
+            let reason = format!("a link of this name exists and is a {}", link.kind);
+            return Err(Error::Invalid {
+                what: "bridge",
+                value: name.clone(),
+                reason,
+            });
+        }
+        Some(_) => {}
+        None => {
+            let mtu = match network.mtu {
+                Some(mtu) => mtu,
+                None => route.default_route_mtu()?.unwrap_or(ETHERNET_MTU),
+            };
+            route.create_bridge(name, names::mac_of(network.gateway), mtu)?;
+            found = route.link(name)?;
+        }
+    }
+    let gone =
+        || Error::system("look up link", name)(std::io::Error::from_raw_os_error(libc::ENODEV));
+    let link = found.ok_or_else(gone)?;
+    sysctl::prepare_bridge(name)?;
+    route.add_address(&link, network.gateway, network.subnet.prefix_len())?;
+    route.set_up(name)?;
+    Ok(link)
+}
+
+/// Where no route leads out, any size will do: Ethernet's.
+const ETHERNET_MTU: u32 = 1500;
+
+fn plug(
+    spec: &EndpointSpec<'_>,
+    network: &Network,
+    bridge: &Link,
+    endpoint: &Endpoint,
+    route: &mut Route,
+) -> Result<()> {
+    route.create_veth(&Veth {
+        host_name: &endpoint.host_ifname,
+        bridge,
+        netns: spec.netns,
+        name: spec.ifname,
+        mac: names::mac_of(endpoint.ip),
+        mtu: endpoint.mtu,
+    })?;
+    sysctl::without_ipv6(&endpoint.host_ifname)?;
+    if sysctl::bridges_call_iptables() {
+        // br_netfilter bridges a packet whose translated destination is on the same bridge, be it on the same port.
+        route.set_hairpin(&endpoint.host_ifname)?;
+    }
+    let mut inside = Route::open_in(spec.netns)?;
+    let gone = || {
+        Error::system("look up link", spec.ifname)(std::io::Error::from_raw_os_error(libc::ENODEV))
+    };
+    let link = inside.link(spec.ifname)?.ok_or_else(gone)?;
+    inside.add_address(&link, endpoint.ip, endpoint.prefix_len)?;
+    if !network.internal {
+        inside.add_default_route(network.gateway)?;
+    }
+    Ok(())
+}
+
+fn is_conflict(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EEXIST | libc::EBUSY))
+}
+
+/// A sentence for each chain of others that drops what is passed on. An accept of ours cannot overrule it.
+fn foreign_firewall(nft: &mut Nft, bridge: &str) -> Vec<String> {
+    const NFPROTO_INET: u8 = 1;
+    const NFPROTO_IPV4: u8 = 2;
+    const NF_INET_FORWARD: u32 = 2;
+    // That it cannot be asked is no reason to fail: nothing was promised about others' tables.
+    let chains = nft.base_chains().unwrap_or_default();
+    let drops = chains.iter().filter(|chain| {
+        chain.drops
+            && chain.hook == NF_INET_FORWARD
+            && [NFPROTO_INET, NFPROTO_IPV4].contains(&chain.family)
+    });
+    drops
+        .map(|chain| {
+            format!(
+                "chain {} of nftables table {} drops forwarded packets by default (Docker or a firewall made it): \
+                 unless it accepts those of {bridge}, endpoints reach nothing outside and published ports are not \
+                 reached from other hosts",
+                chain.name, chain.table
+            )
+        })
+        .collect()
+}

@@ -25,6 +25,7 @@ mod netns;
 mod networks;
 mod nft;
 mod ports;
+mod release;
 pub mod resolver;
 mod state;
 mod sysctl;

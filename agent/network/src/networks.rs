@@ -1,11 +1,19 @@
-//! The façade: networks are listed, made and removed here; endpoints come and go in `connect`.
+//! The façade, and its first half: networks are listed, made and removed here. Endpoints come in `connect`, go in
+//! `release`.
 
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use crate::error::Result;
-use crate::model::{Attachment, Endpoint, EndpointSpec, Network, NetworkSpec, PortMapping};
+use ipnet::Ipv4Net;
+
+use crate::error::{Error, Result};
+use crate::ipam;
+use crate::model::{Driver, Endpoint, Network, NetworkSpec};
+use crate::names;
+use crate::netlink::Route;
+use crate::resolver::upstream;
+use crate::state::State;
 
 /// The name of the predefined network.
 pub const DEFAULT_NETWORK: &str = "bridge";
@@ -17,7 +25,7 @@ pub struct Options {
     pub data_root: PathBuf,
     /// Until reboot: `network/` beneath it.
     pub run_root: PathBuf,
-    /// The command that calls [`resolver::serve`](crate::resolver::serve) on the same run root; empty where names on
+    /// The command that calls [`resolver::serve`](crate::resolver::serve) on the same roots; empty where names on
     /// user-made networks are not wanted.
     pub resolver: Vec<OsString>,
 }
@@ -26,86 +34,262 @@ pub struct Options {
 #[derive(Debug, Clone)]
 pub struct Networks {
     pub(crate) options: Options,
+    pub(crate) state: State,
 }
 
 impl Networks {
     /// Opens the networks; nothing is read or made yet.
     pub fn open(options: Options) -> Result<Networks> {
-        Ok(Networks { options })
+        let state = State::new(&options.data_root, &options.run_root);
+        Ok(Networks { options, state })
     }
 
     /// Every network, the predefined one first, the others by name.
     pub fn list(&self) -> Result<Vec<Network>> {
-        todo!()
+        let mut all = vec![self.default_network()?];
+        all.extend(self.state.networks()?);
+        Ok(all)
     }
 
     /// The network of this name or of the one id that starts so.
     pub fn get(&self, name_or_id: &str) -> Result<Network> {
-        todo!()
+        if name_or_id == DEFAULT_NETWORK {
+            return self.default_network();
+        }
+        let mut all = self.list()?;
+        if let Some(index) = all.iter().position(|network| network.name == name_or_id) {
+            return Ok(all.swap_remove(index));
+        }
+        all.retain(|network| !name_or_id.is_empty() && network.id.starts_with(name_or_id));
+        match all.len() {
+            0 => Err(Error::NetworkNotFound(name_or_id.to_owned())),
+            1 => Ok(all.swap_remove(0)),
+            _ => {
+                let names = all.into_iter().map(|network| network.name).collect();
+                Err(Error::Ambiguous {
+                    prefix: name_or_id.to_owned(),
+                    names,
+                })
+            }
+        }
     }
 
-    /// The predefined network.
+    /// The predefined network. Its subnet is settled by its first endpoint after a boot; until then this is the one
+    /// that would be taken now.
     pub fn default_network(&self) -> Result<Network> {
-        todo!()
+        match self.state.default_network()? {
+            Some(network) => Ok(network),
+            None => self.choose_default(),
+        }
+    }
+
+    /// Chooses the predefined network's subnet anew.
+    pub(crate) fn choose_default(&self) -> Result<Network> {
+        let taken = self.taken(names::DEFAULT_BRIDGE)?;
+        let subnets: Vec<Ipv4Net> = taken.into_iter().map(|(subnet, _)| subnet).collect();
+        let subnet = ipam::first_free(ipam::default_pool(), &subnets)
+            .ok_or_else(|| Error::NoSubnetLeft(DEFAULT_NETWORK.to_owned()))?;
+        Ok(Network {
+            name: DEFAULT_NETWORK.to_owned(),
+            id: names::DEFAULT_ID.to_owned(),
+            driver: Driver::Bridge,
+            bridge: names::DEFAULT_BRIDGE.to_owned(),
+            subnet,
+            gateway: first_host(subnet),
+            internal: false,
+            mtu: None,
+            labels: Default::default(),
+            options: Default::default(),
+            created: jiff::Timestamp::now(),
+            default: true,
+        })
     }
 
     /// Makes a network. Only its definition is written: the bridge comes with the first endpoint.
     pub fn create(&self, spec: &NetworkSpec) -> Result<Network> {
-        todo!()
+        names::check_network_name(&spec.name)?;
+        let mtu = read_options(spec)?;
+        // Two at once must not choose the same subnet.
+        let _lock = self.state.lock()?;
+        let default = self.default_network()?;
+        if spec.name == default.name
+            || self
+                .state
+                .networks()?
+                .iter()
+                .any(|network| network.name == spec.name)
+        {
+            return Err(Error::NameTaken(spec.name.clone()));
+        }
+        let mut taken = self.taken("")?;
+        taken.push((default.subnet, format!("network {:?}", default.name)));
+        let subnet = choose_subnet(spec, &taken)?;
+        let gateway = choose_gateway(spec, subnet)?;
+        let id = names::random_id()?;
+        let network = Network {
+            name: spec.name.clone(),
+            bridge: names::bridge_of(&id),
+            id,
+            driver: Driver::Bridge,
+            subnet,
+            gateway,
+            internal: spec.internal,
+            mtu,
+            labels: spec.labels.clone(),
+            options: spec.options.clone(),
+            created: jiff::Timestamp::now(),
+            default: false,
+        };
+        if self.state.define(&network)? {
+            Ok(network)
+        } else {
+            Err(Error::NameTaken(spec.name.clone()))
+        }
     }
 
     /// Removes a network; refused while it has endpoints.
     pub fn remove(&self, name_or_id: &str) -> Result<Network> {
-        todo!()
+        let network = self.get(name_or_id)?;
+        if network.default {
+            return Err(Error::Predefined(network.name));
+        }
+        {
+            let _lock = self.state.lock()?;
+            let mut endpoints = self.state.endpoints()?;
+            endpoints.retain(|endpoint| endpoint.network_id == network.id);
+            if !endpoints.is_empty() {
+                let endpoints = endpoints.into_iter().map(|endpoint| endpoint.id).collect();
+                return Err(Error::InUse {
+                    network: network.name,
+                    endpoints,
+                });
+            }
+            self.state.undefine(&network.name)?;
+            self.state.forget_leases(&network);
+        }
+        Ok(network)
     }
 
-    /// Every connected endpoint.
+    /// Every connected endpoint, by id and network.
     pub fn endpoints(&self) -> Result<Vec<Endpoint>> {
-        todo!()
+        self.state.endpoints()
     }
 
     /// The address that an endpoint of `network` puts as `nameserver` into its resolv.conf: `None` on the predefined
     /// network, which has no names and takes over the host's resolvers.
     pub fn resolver_conf(&self, network: &Network) -> Option<Ipv4Addr> {
-        todo!()
+        (!network.default && !self.options.resolver.is_empty()).then_some(network.gateway)
     }
 
-    /// Connects a namespace to a network; undoes itself on error.
-    pub fn connect(&self, spec: &EndpointSpec<'_>) -> Result<Attachment> {
-        todo!()
+    /// What is in use on this host: networks of ours, routes (but for those of the links whose name is `besides` or
+    /// of a bridge of ours), name servers.
+    fn taken(&self, besides: &str) -> Result<Vec<(Ipv4Net, String)>> {
+        let mut taken: Vec<(Ipv4Net, String)> = Vec::new();
+        for network in self.state.networks()? {
+            taken.push((network.subnet, format!("network {:?}", network.name)));
+        }
+        let mut route = Route::open()?;
+        let mut links = route.links()?;
+        links.retain(|link| link.name == besides || names::is_our_bridge(link));
+        for entry in route.routes()? {
+            let ours = links.iter().any(|link| Some(link.index) == entry.link);
+            if !ours && !ipam::is_catch_all(&entry.destination) {
+                taken.push((entry.destination, "a route of this host".to_owned()));
+            }
+        }
+        for server in upstream::Servers::read().v4() {
+            taken.push((
+                Ipv4Net::from(server),
+                "a name server of this host".to_owned(),
+            ));
+        }
+        Ok(taken)
     }
+}
 
-    /// Takes every endpoint of this id down, and with the last one of a network its bridge. Does nothing for an id
-    /// that is unknown. The same as [`release`](Self::release) and then [`sweep`](Self::sweep).
-    pub fn disconnect(&self, id: &str) -> Result<()> {
-        todo!()
+fn choose_subnet(spec: &NetworkSpec, taken: &[(Ipv4Net, String)]) -> Result<Ipv4Net> {
+    let Some(subnet) = spec.subnet else {
+        let subnets: Vec<Ipv4Net> = taken.iter().map(|(subnet, _)| *subnet).collect();
+        return ipam::first_free(ipam::user_pool(), &subnets)
+            .ok_or_else(|| Error::NoSubnetLeft(spec.name.clone()));
+    };
+    let subnet = subnet.trunc();
+    if !(8..=29).contains(&subnet.prefix_len()) {
+        let reason = "a prefix of /8 to /29 is needed, e.g. 10.100.0.0/24".to_owned();
+        return Err(Error::Invalid {
+            what: "subnet",
+            value: subnet.to_string(),
+            reason,
+        });
     }
+    let address = subnet.network();
+    if address.is_loopback()
+        || address.is_multicast()
+        || address.is_link_local()
+        || address.octets()[0] == 0
+    {
+        let reason =
+            "the range has a meaning of its own; a private one is needed, e.g. 10.100.0.0/24"
+                .to_owned();
+        return Err(Error::Invalid {
+            what: "subnet",
+            value: subnet.to_string(),
+            reason,
+        });
+    }
+    match taken
+        .iter()
+        .find(|(other, _)| ipam::overlap(&subnet, other))
+    {
+        Some((other, owner)) => Err(Error::Overlap {
+            subnet,
+            other: *other,
+            owner: owner.clone(),
+        }),
+        None => Ok(subnet),
+    }
+}
 
-    /// The quick half of [`disconnect`](Self::disconnect): published ports, names, address and record go. The link
-    /// itself dies with its namespace, or in [`sweep`](Self::sweep).
-    pub fn release(&self, id: &str) -> Result<()> {
-        todo!()
+fn choose_gateway(spec: &NetworkSpec, subnet: Ipv4Net) -> Result<Ipv4Addr> {
+    let Some(gateway) = spec.gateway else {
+        return Ok(first_host(subnet));
+    };
+    if subnet.contains(&gateway) && gateway != subnet.network() && gateway != subnet.broadcast() {
+        return Ok(gateway);
     }
+    let reason = format!("it is no host's address of subnet {subnet}");
+    Err(Error::Invalid {
+        what: "gateway",
+        value: gateway.to_string(),
+        reason,
+    })
+}
 
-    /// The slow half of [`disconnect`](Self::disconnect) (about 20 ms for each link the kernel takes down): links and
-    /// bridges that no endpoint needs, and with the last one the table and the changed sysctls.
-    pub fn sweep(&self) -> Result<()> {
-        todo!()
-    }
+fn first_host(subnet: Ipv4Net) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(subnet.network()) + 1)
+}
 
-    /// Takes down what belongs to ids that are no longer live, and repairs the table. `is_live` is asked *after* an
-    /// endpoint was seen, so that one which is just being connected is not mistaken for dead.
-    pub fn heal(&self, is_live: &dyn Fn(&str) -> bool) -> Result<crate::HealReport> {
-        todo!()
+/// The MTU out of the options, in bytes; an option that nobody would honour is refused.
+fn read_options(spec: &NetworkSpec) -> Result<Option<u32>> {
+    let mut mtu = None;
+    for (key, value) in &spec.options {
+        if !matches!(key.as_str(), "mtu" | "com.docker.network.driver.mtu") {
+            let reason = "the bridge driver knows the option mtu alone".to_owned();
+            return Err(Error::Invalid {
+                what: "network option",
+                value: key.clone(),
+                reason,
+            });
+        }
+        let number = value
+            .parse()
+            .ok()
+            .filter(|number| (68..=65535).contains(number));
+        mtu = Some(number.ok_or_else(|| Error::Invalid {
+            what: "mtu",
+            value: value.clone(),
+            reason: "a number of bytes from 68 to 65535 is needed, e.g. 1450".to_owned(),
+        })?);
     }
-
-    /// Reserves host ports: binds a socket for each mapping (never listening), so that this host's processes and
-    /// other endpoints see the port as taken, and chooses a port where the mapping says 0. The mappings come back in
-    /// the same order with every host port filled in. Keep the descriptors (close-on-exec) as long as the endpoint.
-    pub fn reserve_ports(
-        &self,
-        ports: &[PortMapping],
-    ) -> Result<(Vec<std::os::fd::OwnedFd>, Vec<PortMapping>)> {
-        todo!()
-    }
+    Ok(mtu)
 }
