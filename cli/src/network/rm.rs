@@ -1,0 +1,30 @@
+//! `minictl network rm`: a network that nothing is connected to.
+
+use crate::context::Context;
+use crate::failure::{Outcome, for_each, print};
+
+/// Remove networks
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl network rm backend")]
+pub(crate) struct Args {
+    /// Don't complain of what isn't there
+    #[arg(short, long)]
+    force: bool,
+    /// Names or ids
+    #[arg(required = true, value_name = "NETWORK")]
+    networks: Vec<String>,
+}
+
+/// Removes each and prints its name.
+pub(crate) fn remove(args: Args, context: &Context) -> Outcome {
+    let engine = context.engine()?;
+    for_each(&args.networks, |name| {
+        match engine.remove_network(name) {
+            Err(error) if args.force && error.kind() == engine::ErrorKind::NotFound => {
+                return Ok(());
+            }
+            other => drop(other?),
+        }
+        print(&format!("{name}\n"))
+    })
+}
