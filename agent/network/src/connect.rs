@@ -8,7 +8,7 @@ use crate::model::{Attachment, Endpoint, EndpointSpec, Network, Protocol};
 use crate::names;
 use crate::netlink::{Link, Route, Veth};
 use crate::networks::Networks;
-use crate::nft::{Nft, Ruleset};
+use crate::nft::Ruleset;
 use crate::resolver;
 use crate::sysctl;
 
@@ -19,12 +19,11 @@ impl Networks {
     pub fn connect(&self, spec: &EndpointSpec<'_>) -> Result<Attachment> {
         check(spec)?;
         let mut route = Route::open()?;
-        let mut nft = Nft::open()?;
         let mut warnings = Vec::new();
 
-        let (network, bridge, endpoint) = self.admit(spec, &mut route, &mut nft, &mut warnings)?;
+        let (network, bridge, endpoint) = self.admit(spec, &mut route, &mut warnings)?;
         let plugged = plug(spec, &network, &bridge, &endpoint, &mut route)
-            .and_then(|()| self.publish(&endpoint, &mut nft))
+            .and_then(|()| self.publish(&endpoint))
             .and_then(|()| self.serve_names(&network, &endpoint));
         if let Err(error) = plugged {
             // The first error is the one to tell.
@@ -34,7 +33,7 @@ impl Networks {
             return Err(error);
         }
         if !network.internal {
-            warnings.extend(foreign_firewall(&mut nft, &network.bridge));
+            warnings.extend(self.foreign_firewall(&network.bridge));
         }
         Ok(Attachment {
             endpoint,
@@ -48,7 +47,6 @@ impl Networks {
         &self,
         spec: &EndpointSpec<'_>,
         route: &mut Route,
-        nft: &mut Nft,
         warnings: &mut Vec<String>,
     ) -> Result<(Network, Link, Endpoint)> {
         let _lock = self.state.lock()?;
@@ -70,9 +68,9 @@ impl Networks {
             let endpoint = describe(spec, &network, &bridge, ip, host_ifname, warnings);
             sysctl::change(sysctl::IP_FORWARD, "1", &self.state.marks_dir())?;
             self.state.record(&endpoint)?;
-            let known = nft
-                .knows_bridge(&network.bridge)
-                .and_then(|known| if known { Ok(()) } else { self.rewrite(nft) });
+            let known = self
+                .nft(|nft| nft.knows_bridge(&network.bridge))
+                .and_then(|known| if known { Ok(()) } else { self.rewrite() });
             match known {
                 Ok(()) => Ok((bridge, endpoint)),
                 Err(error) => {
@@ -117,16 +115,16 @@ impl Networks {
     }
 
     /// Puts an endpoint's ports into the maps.
-    fn publish(&self, endpoint: &Endpoint, nft: &mut Nft) -> Result<()> {
+    fn publish(&self, endpoint: &Endpoint) -> Result<()> {
         if endpoint.ports.is_empty() {
             return Ok(());
         }
         let elements = Ruleset::ports_of(endpoint);
-        match nft.add(&elements.by_map()) {
+        match self.nft(|nft| nft.add(&elements.by_map())) {
             // The port's last owner has closed its reservation but not yet taken its elements back.
             Err(Error::System { source, .. }) if is_conflict(&source) => {
                 let _lock = self.state.lock()?;
-                self.rewrite(nft)?;
+                self.rewrite()?;
             }
             other => other?,
         }
@@ -145,11 +143,35 @@ impl Networks {
     }
 
     /// Writes the whole table for the endpoints on record. The lock is held.
-    pub(crate) fn rewrite(&self, nft: &mut Nft) -> Result<()> {
+    pub(crate) fn rewrite(&self) -> Result<()> {
         let endpoints = self.state.endpoints()?;
         let mut networks = self.list()?;
         networks.retain(|network| endpoints.iter().any(|e| e.network_id == network.id));
-        nft.replace(&Ruleset::of(&networks, &endpoints))
+        self.nft(|nft| nft.replace(&Ruleset::of(&networks, &endpoints)))
+    }
+
+    /// A sentence for each chain of others that drops what is passed on. An accept of ours cannot overrule it.
+    fn foreign_firewall(&self, bridge: &str) -> Vec<String> {
+        const NFPROTO_INET: u8 = 1;
+        const NFPROTO_IPV4: u8 = 2;
+        const NF_INET_FORWARD: u32 = 2;
+        // That it cannot be asked is no reason to fail: nothing was promised about others' tables.
+        let chains = self.nft(|nft| nft.base_chains()).unwrap_or_default();
+        let drops = chains.iter().filter(|chain| {
+            chain.drops
+                && chain.hook == NF_INET_FORWARD
+                && [NFPROTO_INET, NFPROTO_IPV4].contains(&chain.family)
+        });
+        drops
+            .map(|chain| {
+                format!(
+                    "chain {} of nftables table {} drops forwarded packets by default (Docker or a firewall made it): \
+                     unless it accepts those of {bridge}, endpoints reach nothing outside and published ports are not \
+                     reached from other hosts",
+                    chain.name, chain.table
+                )
+            })
+            .collect()
     }
 
     fn serve_names(&self, network: &Network, endpoint: &Endpoint) -> Result<()> {
@@ -274,6 +296,7 @@ fn plug(
     };
     let link = inside.link(spec.ifname)?.ok_or_else(gone)?;
     inside.add_address(&link, endpoint.ip, endpoint.prefix_len)?;
+    inside.set_up(spec.ifname)?;
     if !network.internal {
         inside.add_default_route(network.gateway)?;
     }
@@ -282,28 +305,4 @@ fn plug(
 
 fn is_conflict(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EEXIST | libc::EBUSY))
-}
-
-/// A sentence for each chain of others that drops what is passed on. An accept of ours cannot overrule it.
-fn foreign_firewall(nft: &mut Nft, bridge: &str) -> Vec<String> {
-    const NFPROTO_INET: u8 = 1;
-    const NFPROTO_IPV4: u8 = 2;
-    const NF_INET_FORWARD: u32 = 2;
-    // That it cannot be asked is no reason to fail: nothing was promised about others' tables.
-    let chains = nft.base_chains().unwrap_or_default();
-    let drops = chains.iter().filter(|chain| {
-        chain.drops
-            && chain.hook == NF_INET_FORWARD
-            && [NFPROTO_INET, NFPROTO_IPV4].contains(&chain.family)
-    });
-    drops
-        .map(|chain| {
-            format!(
-                "chain {} of nftables table {} drops forwarded packets by default (Docker or a firewall made it): \
-                 unless it accepts those of {bridge}, endpoints reach nothing outside and published ports are not \
-                 reached from other hosts",
-                chain.name, chain.table
-            )
-        })
-        .collect()
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::networks::Networks;
-use crate::nft::Nft;
 use crate::resolver;
 use crate::state;
 
@@ -41,17 +40,16 @@ impl Networks {
             dropped: dropped.into_iter().collect(),
             table_rewritten: false,
         };
-        let mut nft = Nft::open()?;
-        if !report.dropped.is_empty() || (live.is_empty() && nft.exists()?) {
+        if !report.dropped.is_empty() || (live.is_empty() && self.nft(|nft| nft.exists())?) {
             self.sweep()?;
         }
         for network in self.list()? {
             let Some(endpoint) = live.iter().find(|e| e.network_id == network.id) else {
                 continue;
             };
-            if !report.table_rewritten && !nft.knows_bridge(&network.bridge)? {
+            if !report.table_rewritten && !self.nft(|nft| nft.knows_bridge(&network.bridge))? {
                 let _lock = self.state.lock()?;
-                self.rewrite(&mut nft)?;
+                self.rewrite()?;
                 report.table_rewritten = true;
             }
             if self.resolver_conf(&network).is_some() {

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::Ipv4Net;
 
@@ -12,6 +13,7 @@ use crate::ipam;
 use crate::model::{Driver, Endpoint, Network, NetworkSpec};
 use crate::names;
 use crate::netlink::Route;
+use crate::nft::Nft;
 use crate::resolver::upstream;
 use crate::state::State;
 
@@ -30,18 +32,33 @@ pub struct Options {
     pub resolver: Vec<OsString>,
 }
 
-/// The networks of this host.
+/// The networks of this host: of the network namespace that the first call is made in.
 #[derive(Debug, Clone)]
 pub struct Networks {
     pub(crate) options: Options,
     pub(crate) state: State,
+    /// Opened once and kept: to close such a socket soon after a deletion waits for the kernel to clear up (10 ms).
+    nft: Arc<Mutex<Option<Nft>>>,
 }
 
 impl Networks {
     /// Opens the networks; nothing is read or made yet.
     pub fn open(options: Options) -> Result<Networks> {
         let state = State::new(&options.data_root, &options.run_root);
-        Ok(Networks { options, state })
+        Ok(Networks {
+            options,
+            state,
+            nft: Arc::default(),
+        })
+    }
+
+    /// Talks to nf_tables.
+    pub(crate) fn nft<T>(&self, talk: impl FnOnce(&mut Nft) -> Result<T>) -> Result<T> {
+        let mut nft = self.nft.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *nft {
+            Some(nft) => talk(nft),
+            closed => talk(closed.insert(Nft::open()?)),
+        }
     }
 
     /// Every network, the predefined one first, the others by name.

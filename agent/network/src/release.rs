@@ -8,7 +8,7 @@ use crate::model::{Endpoint, Protocol};
 use crate::names;
 use crate::netlink::Route;
 use crate::networks::Networks;
-use crate::nft::{Nft, Ruleset};
+use crate::nft::Ruleset;
 use crate::sysctl;
 
 impl Networks {
@@ -68,7 +68,6 @@ impl Networks {
     }
 
     fn unpublish(&self, endpoint: &Endpoint) -> Result<()> {
-        let mut nft = Nft::open()?;
         let gone = Ruleset::ports_of(endpoint);
         let keys: BTreeSet<_> = gone
             .by_map()
@@ -86,9 +85,9 @@ impl Networks {
         });
         // Somebody has taken a port over already: its element must stay, or come.
         if claimed {
-            self.rewrite(&mut nft)
+            self.rewrite()
         } else {
-            nft.delete(&gone.by_map())
+            self.nft(|nft| nft.delete(&gone.by_map()))
         }
     }
 
@@ -114,14 +113,11 @@ impl Networks {
                 bridge_went = true;
             }
         }
-        let mut nft = Nft::open()?;
         if endpoints.is_empty() {
-            if nft.exists()? {
-                nft.remove()?;
-            }
+            self.nft(|nft| if nft.exists()? { nft.remove() } else { Ok(()) })?;
             sysctl::restore(&self.state.marks_dir())?;
         } else if bridge_went {
-            self.rewrite(&mut nft)?;
+            self.rewrite()?;
         }
         Ok(())
     }

@@ -87,11 +87,10 @@ impl Route {
         .map_err(Error::system("create bridge", name))
     }
 
-    /// Makes a veth pair with both ends up, the one a port of the bridge, the other *created* in the namespace (to
-    /// move it there afterwards costs the kernel several grace periods).
+    /// Makes a veth pair: one end up and a port of the bridge, the other *created* in the namespace (to move it there
+    /// afterwards costs the kernel several grace periods) and still down, since it is made first and has no peer yet.
     pub(crate) fn create_veth(&mut self, veth: &Veth<'_>) -> Result<()> {
         let mut peer = by_name(veth.name);
-        set_flags(&mut peer, LinkFlags::Up);
         peer.attributes
             .push(LinkAttribute::NetNsFd(veth.netns.as_raw_fd()));
         peer.attributes

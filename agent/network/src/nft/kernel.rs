@@ -19,6 +19,7 @@ const NLMSG_DONE: u16 = 3;
 const NLM_F_ACK: u16 = 4;
 
 /// A socket to nf_tables in the calling thread's network namespace.
+#[derive(Debug)]
 pub(crate) struct Nft {
     socket: Socket,
 }

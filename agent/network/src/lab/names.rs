@@ -1,0 +1,1 @@
+//! Names, end to end.
