@@ -220,6 +220,7 @@ fn describe(
         id: spec.id.to_owned(),
         network: network.name.clone(),
         network_id: network.id.clone(),
+        internal: network.internal,
         ifname: spec.ifname.to_owned(),
         host_ifname,
         hostname: spec.hostname.clone(),

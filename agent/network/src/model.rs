@@ -183,6 +183,9 @@ pub struct Endpoint {
     pub network: String,
     /// The network's id.
     pub network_id: String,
+    /// Whether the network has no way out.
+    #[serde(default)]
+    pub internal: bool,
     /// The interface's name in the namespace.
     pub ifname: String,
     /// The name of the pair's other end, on the host.

@@ -18,7 +18,6 @@ use crate::error::{Error, Result};
 use crate::netns::Netns;
 
 pub(crate) use links::{Link, MacAddr, Veth};
-pub(crate) use routes::HostRoute;
 
 /// A conversation with the kernel about the links, addresses and routes of one network namespace.
 pub(crate) struct Route {

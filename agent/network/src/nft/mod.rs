@@ -16,4 +16,3 @@ mod tests;
 
 pub(crate) use kernel::Nft;
 pub(crate) use ruleset::Ruleset;
-pub(crate) use table::{Element, Table};

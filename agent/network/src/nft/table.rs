@@ -110,14 +110,6 @@ impl Table {
         }
         batch.finish()
     }
-
-    /// The elements of one set.
-    pub(crate) fn elements(&self, set: &str) -> impl Iterator<Item = &Element> {
-        self.sets
-            .iter()
-            .filter(move |s| s.name == set)
-            .flat_map(|s| &s.elements)
-    }
 }
 
 /// The messages that delete the table.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use super::{Nft, Ruleset, Table};
+use super::table::Table;
+use super::{Nft, Ruleset};
 use crate::lab;
 use crate::model::{Driver, Endpoint, Network, PortMapping, Protocol};
 
@@ -30,6 +31,7 @@ fn endpoint(ip: &str, ports: &[(&str, u16, u16, Protocol)]) -> Endpoint {
         id: ip.to_owned(),
         network: "bridge".to_owned(),
         network_id: "bridge-id".to_owned(),
+        internal: false,
         ifname: "eth0".to_owned(),
         host_ifname: "mv0".to_owned(),
         hostname: "h".to_owned(),

@@ -1,22 +1,21 @@
 //! Names on user-made networks: one small server per host.
+//!
+//! It runs while a user-made network has endpoints and listens on each such network's gateway (the table brings port
+//! 53 to it). What it knows is read from the endpoint records, which it watches; so it holds no state, and after a
+//! `kill -9` the next connect or heal starts it again.
+//!
+//! - [`zone`]: which names and addresses an asking endpoint sees. Pure.
+//! - [`answer`]: a question and a zone become an answer, or "pass it on". Pure.
+//! - [`upstream`]: the host's own resolvers, which get the rest.
+//! - [`server`]: the sockets and the loop; [`tcp`]: connections, one thread each; [`relay`]: UDP questions passed on.
 
+mod answer;
+mod relay;
+mod server;
+mod start;
+mod tcp;
 pub(crate) mod upstream;
+mod zone;
 
-use std::ffi::OsString;
-use std::path::Path;
-
-use crate::error::Result;
-use crate::model::Endpoint;
-use crate::state::State;
-
-/// Serves names for the user-made networks of `run_root` until the last endpoint is gone. Puts itself in the
-/// background: the calling process returns (to exit) once the server answers, and at once when one is running
-/// already. Call it from a single-threaded process.
-pub fn serve(run_root: &Path) -> Result<()> {
-    let _ = run_root;
-    todo!()
-}
-
-pub(crate) fn ensure(_command: &[OsString], _state: &State, _endpoint: &Endpoint) -> Result<()> {
-    Ok(())
-}
+pub(crate) use start::ensure;
+pub use start::serve;
