@@ -258,10 +258,16 @@ impl Host {
             .find(|path| path.exists())
     }
 
-    /// Ends the machine as a loss of power and the boot after it do: every process dies, the run root is empty.
+    /// Ends the machine as a loss of power and the boot after it do: every process dies, links and rules
+    /// are gone, the run root is empty.
     pub fn reboot(&self) {
         self.watched().kill_everything();
         self.watched().remove_cgroups();
+        let bridges = "ip -br link show type bridge | cut -d' ' -f1";
+        self.sh(&format!(
+            "for link in $({bridges}); do ip link delete $link; done; nft flush ruleset"
+        ))
+        .ok();
         let run = self.run_root();
         fs::remove_dir_all(&run).expect("remove the run root");
         fs::create_dir(&run).expect("an empty run root");
