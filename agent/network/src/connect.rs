@@ -32,9 +32,7 @@ impl Networks {
             let _ = self.sweep();
             return Err(error);
         }
-        if !network.internal {
-            warnings.extend(self.foreign_firewall(&network.bridge));
-        }
+        warnings.extend(self.foreign_firewall(&network));
         Ok(Attachment {
             endpoint,
             network,
@@ -150,28 +148,33 @@ impl Networks {
         self.nft(|nft| nft.replace(&Ruleset::of(&networks, &endpoints)))
     }
 
-    /// A sentence for each chain of others that drops what is passed on. An accept of ours cannot overrule it.
-    fn foreign_firewall(&self, bridge: &str) -> Vec<String> {
+    /// A sentence for each chain of others that drops what we need. An accept of ours cannot overrule it.
+    fn foreign_firewall(&self, network: &Network) -> Vec<String> {
         const NFPROTO_INET: u8 = 1;
         const NFPROTO_IPV4: u8 = 2;
+        const NF_INET_LOCAL_IN: u32 = 1;
         const NF_INET_FORWARD: u32 = 2;
         // That it cannot be asked is no reason to fail: nothing was promised about others' tables.
         let chains = self.nft(|nft| nft.base_chains()).unwrap_or_default();
-        let drops = chains.iter().filter(|chain| {
-            chain.drops
-                && chain.hook == NF_INET_FORWARD
-                && [NFPROTO_INET, NFPROTO_IPV4].contains(&chain.family)
+        let drops = chains
+            .iter()
+            .filter(|c| c.drops && [NFPROTO_INET, NFPROTO_IPV4].contains(&c.family));
+        let named = self.resolver_conf(network).is_some();
+        let told = drops.filter_map(|chain| {
+            let (what, then) = match chain.hook {
+                NF_INET_FORWARD if !network.internal => (
+                    "forwarded packets",
+                    "endpoints reach nothing outside and published ports are not reached from other hosts",
+                ),
+                NF_INET_LOCAL_IN if named => ("packets to this host", "endpoints get no answer to names (port 10053)"),
+                _ => return None,
+            };
+            Some(format!(
+                "chain {} of nftables table {} drops {what} by default: unless it accepts those of {}, {then}",
+                chain.name, chain.table, network.bridge
+            ))
         });
-        drops
-            .map(|chain| {
-                format!(
-                    "chain {} of nftables table {} drops forwarded packets by default (Docker or a firewall made it): \
-                     unless it accepts those of {bridge}, endpoints reach nothing outside and published ports are not \
-                     reached from other hosts",
-                    chain.name, chain.table
-                )
-            })
-            .collect()
+        told.collect()
     }
 
     fn serve_names(&self, network: &Network, endpoint: &Endpoint) -> Result<()> {

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::networks::Networks;
 use crate::resolver;
 use crate::state;
+use crate::sysctl;
 
 /// What [`Networks::heal`] found and took away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +33,7 @@ impl Networks {
         }
         for (id, file) in self.state.leases()? {
             if !is_live(&id) {
+                // Its caller died before the record was written, or after it was removed.
                 state::remove(&file)?;
                 dropped.insert(id);
             }
@@ -40,7 +42,10 @@ impl Networks {
             dropped: dropped.into_iter().collect(),
             table_rewritten: false,
         };
-        if !report.dropped.is_empty() || (live.is_empty() && self.nft(|nft| nft.exists())?) {
+        let idle = live.is_empty()
+            && (self.nft(|nft| nft.exists())? || sysctl::is_changed(&self.state.marks_dir()));
+        if !report.dropped.is_empty() || idle {
+            self.delete_stray_links()?;
             self.sweep()?;
         }
         for network in self.list()? {

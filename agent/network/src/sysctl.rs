@@ -43,6 +43,11 @@ pub(crate) fn change(setting: &str, value: &str, marks: &Path) -> Result<()> {
     write(setting, value)
 }
 
+/// Whether a setting of the host is still changed.
+pub(crate) fn is_changed(marks: &Path) -> bool {
+    entries(marks).is_ok_and(|marks| !marks.is_empty())
+}
+
 /// Puts back what [`change`] changed, where nobody has changed it since.
 pub(crate) fn restore(marks: &Path) -> Result<()> {
     for mark in entries(marks)? {

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
 
@@ -120,19 +120,25 @@ impl Host {
     /// What a test may not leave behind: links, the table, records, leases, the sysctl.
     fn assert_clean(&self) {
         self.on(|networks| {
-            let links: Vec<String> = Route::open()
-                .unwrap()
-                .links()
-                .unwrap()
-                .into_iter()
-                .map(|l| l.name)
-                .collect();
-            let known = ["lo", "wire", "port", "ifb0", "ifb1"];
-            let left: Vec<&String> = links
-                .iter()
-                .filter(|name| !known.contains(&name.as_str()))
-                .collect();
-            assert!(left.is_empty(), "links are left: {left:?}");
+            // A link dies a little after its namespace.
+            let deadline = Instant::now() + Duration::from_secs(3);
+            loop {
+                let mut links: Vec<String> = Route::open()
+                    .unwrap()
+                    .links()
+                    .unwrap()
+                    .into_iter()
+                    .map(|l| l.name)
+                    .collect();
+                links.retain(|name| {
+                    !["lo", "wire", "port", "ifb0", "ifb1"].contains(&name.as_str())
+                });
+                if links.is_empty() {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "links are left: {links:?}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
             assert!(!Nft::open().unwrap().exists().unwrap(), "the table is left");
             assert_eq!(networks.endpoints().unwrap(), []);
             assert_eq!(networks.state.leases().unwrap(), []);

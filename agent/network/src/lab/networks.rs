@@ -201,6 +201,94 @@ fn a_netns_that_dies_takes_its_link_along() {
     host.assert_clean();
 }
 
+const CHURN_ROOTS: &str = "MINI_TEST_CHURN_ROOTS";
+
+#[test]
+#[ignore = "not a test: it is the process that the test below kills"]
+fn churn_process() {
+    let Some(roots) = std::env::var_os(CHURN_ROOTS) else {
+        return;
+    };
+    let networks = Host::open(roots.as_ref(), vec![]);
+    for number in 0.. {
+        let id = format!("e{number}");
+        let netns = Netns::create().unwrap();
+        let ports = [
+            port("", 8080, 80, Protocol::Tcp),
+            port(HOST, 8081, 80, Protocol::Udp),
+        ];
+        networks
+            .connect(&spec(&id, &netns, ["bridge", "red"][number % 2], &ports))
+            .unwrap();
+        drop(netns);
+        networks.release(&id).unwrap();
+        networks.sweep().unwrap();
+    }
+}
+
+#[test]
+fn killed_anywhere_it_is_healed() {
+    let Some(host) = Host::new("killed_anywhere_it_is_healed") else {
+        return;
+    };
+    let make = NetworkSpec {
+        name: "red".into(),
+        ..NetworkSpec::default()
+    };
+    host.on(|networks| networks.create(&make)).unwrap();
+    let (_keeper, _) = host.connect("keeper", "bridge", &[]);
+    for round in 0..40u64 {
+        let alone = round >= 20;
+        if round == 20 {
+            host.on(|networks| networks.disconnect("keeper")).unwrap();
+        }
+        let mut child = inside(&host.netns, || {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args([
+                "lab::networks::churn_process",
+                "--exact",
+                "--ignored",
+                "--test-threads=1",
+            ]);
+            command
+                .env(CHURN_ROOTS, host.roots.path())
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
+        });
+        std::thread::sleep(Duration::from_micros(8_000 + round * 1_370));
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it was to run until it is killed"
+        );
+        child.kill().unwrap();
+        child.wait().unwrap();
+        host.on(|networks| networks.heal(&|id| id == "keeper"))
+            .unwrap();
+        if alone {
+            host.assert_clean();
+        } else {
+            assert_eq!(
+                host.networks.endpoints().unwrap().len(),
+                1,
+                "the keeper alone is left"
+            );
+            let listing = inside(&host.netns, || {
+                Command::new("nft")
+                    .args(["list", "table", "ip", "mini"])
+                    .output()
+            });
+            if let Ok(listing) = listing {
+                let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
+                assert!(
+                    !listing.contains("8080") && !listing.contains("8081"),
+                    "{listing}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn run_root_is_lost() {
     let Some(host) = Host::new("run_root_is_lost") else {
@@ -256,10 +344,10 @@ fn reserved_ports() {
             .spawn()
     });
     if let Ok(mut child) = child {
-        let deadline = std::time::Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(5);
         while ask_tcp(&host.netns, "127.0.0.1:8090", Duration::from_millis(50)).is_none()
-            && !inside(&host.netns, || TcpListener::bind("0.0.0.0:8090")).is_err()
-            && std::time::Instant::now() < deadline
+            && inside(&host.netns, || TcpListener::bind("0.0.0.0:8090")).is_ok()
+            && Instant::now() < deadline
         {
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -297,6 +385,38 @@ fn reserved_ports() {
         Some("next 10.88.0.1")
     );
     host.on(|networks| networks.disconnect("next")).unwrap();
+    host.assert_clean();
+}
+
+#[test]
+fn udp_clients_follow_the_port() {
+    let Some(host) = Host::new("udp_clients_follow_the_port") else {
+        return;
+    };
+    // A client that keeps its port keeps its "connection" alive, before and after the port changes hands.
+    let client = inside(&host.outside, || {
+        UdpSocket::bind("192.0.2.20:4000").unwrap()
+    });
+    client.set_read_timeout(Some(IMPATIENCE)).unwrap();
+    let ask = || {
+        client.send_to(b"?", "192.0.2.10:8053").unwrap();
+        let mut buffer = [0; 100];
+        client
+            .recv(&mut buffer)
+            .ok()
+            .map(|length| String::from_utf8_lossy(&buffer[..length]).into_owned())
+    };
+    let (_keeper, _) = host.connect("keeper", "bridge", &[]);
+    assert_eq!(ask(), None);
+    for name in ["one", "two"] {
+        let (netns, _) = host.connect(name, "bridge", &[port("", 8053, 53, Protocol::Udp)]);
+        let server = Server::udp(&netns, name, 53);
+        assert_eq!(ask(), Some(format!("{name} 192.0.2.20")));
+        drop(server);
+        host.on(|networks| networks.release(name)).unwrap();
+        assert_eq!(ask(), None);
+    }
+    host.on(|networks| networks.disconnect("keeper")).unwrap();
     host.assert_clean();
 }
 
@@ -418,7 +538,7 @@ fn fifty_at_once() {
     let Some(host) = Host::new("fifty_at_once") else {
         return;
     };
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let connected: Vec<(OwnedFd, Attachment)> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..50u16)
             .map(|number| {
@@ -443,10 +563,12 @@ fn fifty_at_once() {
         .map(|(_, attachment)| attachment.endpoint.ip)
         .collect();
     assert_eq!(addresses.len(), 50);
-    let _server = Server::tcp(&connected[49].0, "last", 80);
+    let server = Server::tcp(&connected[49].0, "last", 80);
     assert!(ask_tcp(&host.outside, "192.0.2.10:9049", PATIENCE).is_some());
 
-    let started = std::time::Instant::now();
+    drop(server);
+
+    let started = Instant::now();
     drop(connected);
     std::thread::scope(|scope| {
         for number in 0..50 {

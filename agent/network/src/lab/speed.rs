@@ -1,7 +1,5 @@
 //! What coming and going costs, printed with `--nocapture`.
 
-use std::time::{Duration, Instant};
-
 use super::*;
 
 #[test]

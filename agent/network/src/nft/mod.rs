@@ -1,6 +1,6 @@
 //! The one table of ours, `ip mini`: what it holds, how it is written to the kernel, how it reads as text.
 //!
-//! - [`ruleset`] decides, purely: networks and endpoints become a [`Table`].
+//! - [`ruleset`] decides, purely: networks and endpoints become a [`table::Table`].
 //! - [`table`] and [`clause`] are the table's parts; each knows its text (as `nft list table` shows it) and its
 //!   encoding (`linux/netfilter/nf_tables.h`).
 //! - [`wire`] packs attributes and messages, [`kernel`] sends them in one atomic batch.

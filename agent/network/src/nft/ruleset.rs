@@ -208,6 +208,14 @@ pub(crate) struct PortElements {
 }
 
 impl PortElements {
+    /// The keys in both maps; they differ in their length, so none is taken for one of the other map.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Vec<Datum>> {
+        self.ports
+            .iter()
+            .chain(&self.ports_any)
+            .map(|element| &element.key)
+    }
+
     pub(crate) fn by_map(&self) -> [(&'static str, &[Element]); 2] {
         [(PORTS, &self.ports), (PORTS_ANY, &self.ports_any)]
     }

@@ -1,6 +1,7 @@
 //! The sockets and the loop.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
@@ -121,13 +122,16 @@ impl Server {
         self.gates.retain(|gateway, _| gateways.contains(gateway));
         let mut outcome = Ok(());
         for gateway in gateways {
-            if !self.gates.contains_key(&gateway) {
-                match Gate::open(gateway) {
-                    Ok(gate) => drop(self.gates.insert(gateway, gate)),
-                    Err(error) => {
-                        let address = SocketAddr::from((gateway, RESOLVER_PORT));
-                        outcome = Err(Error::system("listen on", address)(error));
-                    }
+            let Entry::Vacant(place) = self.gates.entry(gateway) else {
+                continue;
+            };
+            match Gate::open(gateway) {
+                Ok(gate) => {
+                    place.insert(gate);
+                }
+                Err(error) => {
+                    let address = SocketAddr::from((gateway, RESOLVER_PORT));
+                    outcome = Err(Error::system("listen on", address)(error));
                 }
             }
         }
