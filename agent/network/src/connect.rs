@@ -33,6 +33,7 @@ impl Networks {
             return Err(error);
         }
         warnings.extend(self.foreign_firewall(&network));
+        warnings.extend(self.unspeakable(&network, &endpoint));
         Ok(Attachment {
             endpoint,
             network,
@@ -47,42 +48,47 @@ impl Networks {
         route: &mut Route,
         warnings: &mut Vec<String>,
     ) -> Result<(Network, Link, Endpoint)> {
-        let _lock = self.state.lock()?;
+        let lock = self.state.lock()?;
         let network = self.settled(spec.network, route)?;
-        if self
-            .state
-            .endpoints_of(spec.id)?
-            .iter()
-            .any(|e| e.network_id == network.id)
-        {
+        let present = self.state.endpoints_of(spec.id)?;
+        if present.iter().any(|e| e.network_id == network.id) {
             return Err(Error::AlreadyConnected {
                 id: spec.id.to_owned(),
                 network: network.name,
             });
         }
-        let host_ifname = names::random_veth()?;
+        // The lease first: should we die on the way, it tells that something may be left.
         let ip = self.state.lease(&network, spec.id, spec.ip)?;
-        let made = ensure_bridge(&network, route).and_then(|bridge| {
-            let endpoint = describe(spec, &network, &bridge, ip, host_ifname, warnings);
-            sysctl::change(sysctl::IP_FORWARD, "1", &self.state.marks_dir())?;
-            self.state.record(&endpoint)?;
-            let known = self
-                .nft(|nft| nft.knows_bridge(&network.bridge))
-                .and_then(|known| if known { Ok(()) } else { self.rewrite() });
-            match known {
-                Ok(()) => Ok((bridge, endpoint)),
-                Err(error) => {
-                    let _ = self.state.forget(&endpoint);
-                    Err(error)
-                }
-            }
-        });
-        match made {
+        match self.make_room(spec, &network, ip, route, warnings) {
             Ok((bridge, endpoint)) => Ok((network, bridge, endpoint)),
             Err(error) => {
-                let _ = self.state.unlease(&network.id, ip, spec.id);
-                drop(_lock);
+                // The first error is the one to tell.
+                drop(lock);
                 let _ = self.sweep();
+                let _ = self.state.unlease(&network.id, ip, spec.id);
+                Err(error)
+            }
+        }
+    }
+
+    /// Bridge, forwarding, record, table. The lock is held.
+    fn make_room(
+        &self,
+        spec: &EndpointSpec<'_>,
+        network: &Network,
+        ip: Ipv4Addr,
+        route: &mut Route,
+        warnings: &mut Vec<String>,
+    ) -> Result<(Link, Endpoint)> {
+        let bridge = ensure_bridge(network, route)?;
+        sysctl::change(sysctl::IP_FORWARD, "1", &self.state.marks_dir())?;
+        let endpoint = describe(spec, network, &bridge, ip, names::random_veth()?, warnings);
+        self.state.record(&endpoint)?;
+        let known = self.nft(|nft| nft.knows_bridge(&network.bridge));
+        match known.and_then(|known| if known { Ok(()) } else { self.rewrite() }) {
+            Ok(()) => Ok((bridge, endpoint)),
+            Err(error) => {
+                let _ = self.state.forget(&endpoint);
                 Err(error)
             }
         }
@@ -106,7 +112,13 @@ impl Networks {
         {
             return Ok(settled);
         }
-        route.delete_link(names::DEFAULT_BRIDGE)?;
+        // A bridge of a former life may have another subnet's address.
+        if route
+            .link(names::DEFAULT_BRIDGE)?
+            .is_some_and(|link| names::is_our_bridge(&link))
+        {
+            route.delete_link(names::DEFAULT_BRIDGE)?;
+        }
         let network = self.choose_default()?;
         self.state.settle_default(&network)?;
         Ok(network)
@@ -175,6 +187,19 @@ impl Networks {
             ))
         });
         told.collect()
+    }
+
+    /// A sentence for each name that no question can hold.
+    fn unspeakable(&self, network: &Network, endpoint: &Endpoint) -> Vec<String> {
+        let named = self.resolver_conf(network).is_some();
+        let names = std::iter::once(&endpoint.hostname)
+            .chain(&endpoint.aliases)
+            .filter(|_| named);
+        let bad = names.filter(|name| !resolver::is_name(name));
+        bad.map(|name| {
+            format!("{name:?} cannot be looked up: labels are 1 to 63 letters, digits, '-' and '_'")
+        })
+        .collect()
     }
 
     fn serve_names(&self, network: &Network, endpoint: &Endpoint) -> Result<()> {

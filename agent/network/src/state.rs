@@ -182,6 +182,10 @@ impl State {
         let owner = fs::read_link(&file)
             .map(|owner| owner.display().to_string())
             .unwrap_or_default();
+        if owner == id {
+            // Left over from a former life of the same endpoint.
+            return Ok(address);
+        }
         Err(Error::AddressTaken {
             network: network.name.clone(),
             address,

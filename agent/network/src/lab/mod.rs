@@ -1,5 +1,6 @@
 //! For tests that need the kernel: hosts made of network namespaces, and small servers and clients inside them.
 
+mod faults;
 mod names;
 mod networks;
 mod speed;

@@ -19,3 +19,4 @@ mod zone;
 
 pub(crate) use start::ensure;
 pub use start::serve;
+pub(crate) use zone::is_name;
