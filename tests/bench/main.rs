@@ -1,3 +1,45 @@
-//! The benchmarks.
+//! Times and memory of ours beside those of Docker, containerd, runc and crun, measured in the same run on the same files.
+//!
+//! ```text
+//! bench [ROW]...      rows: none bridge memory pull runtime (all without arguments)
+//! ```
+//!
+//! Ours and the peer take turns, round after round, with a pause before each start: back-to-back starts hide what a first start
+//! costs. A row says `ok` when it is within its bar. Everything runs on a host of its own, as in the tests.
 
-fn main() {}
+mod docker;
+mod measure;
+mod rows;
+mod table;
+
+use std::process::exit;
+
+use tests::Host;
+
+fn main() {
+    let Some(mut host) = Host::start() else {
+        exit(1)
+    };
+    host.without_check();
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    for name in &wanted {
+        if !rows::ALL.iter().any(|(known, _)| known == name) {
+            eprintln!(
+                "bench: no row {name}; there are {}",
+                rows::ALL.map(|(known, _)| known).join(" ")
+            );
+            exit(2);
+        }
+    }
+    let bench = rows::Bench::prepare(&mut host);
+    let mut table = table::Table::default();
+    for (name, row) in rows::ALL {
+        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
+            eprintln!("bench: measuring {name} ...");
+            table.extend(row(&bench));
+        }
+    }
+    bench.finish();
+    println!("{table}");
+    exit(i32::from(table.is_short()));
+}
