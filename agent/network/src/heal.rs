@@ -32,7 +32,12 @@ impl Networks {
             }
         }
         for (id, file) in self.state.leases()? {
-            if !is_live(&id) {
+            if is_live(&id) {
+                continue;
+            }
+            // Asked again where nobody can come to life: addresses are leased under the lock.
+            let _lock = self.state.lock()?;
+            if !is_live(&id) && state::lease_owner(&file).as_ref() == Some(&id) {
                 // Its caller died before the record was written, or after it was removed.
                 state::remove(&file)?;
                 dropped.insert(id);

@@ -56,6 +56,10 @@ impl Networks {
         {
             // Under the lock, else a rewrite of the table could bring back what is deleted here.
             let _lock = self.state.lock()?;
+            if !self.state.endpoints_of(&endpoint.id)?.contains(endpoint) {
+                // Somebody else was quicker; a record of that name is by now that of a new life.
+                return Ok(());
+            }
             let ports = Ruleset::ports_of(endpoint);
             if self.others_claim(endpoint, &ports)? {
                 // Somebody has taken a port over already: its element must stay, or come.
@@ -67,6 +71,8 @@ impl Networks {
                 }
                 self.state.forget(endpoint)?;
             }
+            self.state
+                .unlease(&endpoint.network_id, endpoint.ip, &endpoint.id)?;
         }
         if endpoint
             .ports
@@ -75,8 +81,7 @@ impl Networks {
         {
             conntrack::forget_udp(|flow| flow.answered_by.0 == endpoint.ip)?;
         }
-        self.state
-            .unlease(&endpoint.network_id, endpoint.ip, &endpoint.id)
+        Ok(())
     }
 
     fn others_claim(&self, endpoint: &Endpoint, ports: &PortElements) -> Result<bool> {
@@ -92,7 +97,7 @@ impl Networks {
             .any(|other| other.keys().any(|key| keys.contains(key))))
     }
 
-    /// The slow half of [`disconnect`](Self::disconnect) (some 25 ms for a bridge): bridges that no endpoint needs,
+    /// The slow half of [`disconnect`](Self::disconnect) : bridges that no endpoint needs,
     /// and with the last one the table and the changed sysctls.
     pub fn sweep(&self) -> Result<()> {
         let mut route = Route::open()?;

@@ -212,8 +212,8 @@ impl State {
         let mut found = Vec::new();
         for directory in entries(&self.run.join("leases"))? {
             for file in entries(&directory)? {
-                if let Ok(owner) = fs::read_link(&file) {
-                    found.push((owner.display().to_string(), file));
+                if let Some(owner) = lease_owner(&file) {
+                    found.push((owner, file));
                 }
             }
         }
@@ -241,6 +241,11 @@ fn claim(file: &Path, id: &str) -> Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(Error::system("create lease", file.display())(error)),
     }
+}
+
+/// Whose lease a file is.
+pub(crate) fn lease_owner(file: &Path) -> Option<String> {
+    Some(fs::read_link(file).ok()?.display().to_string())
 }
 
 /// Opens (making it) and locks a file.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::UdpSocket;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,10 +24,9 @@ use crate::state::{State, lock_file, make_dir};
 /// background: the calling process returns (to exit) once the server answers, and at once when one is running
 /// already.
 ///
-/// Call it first thing in a process of its own, single-threaded: it forks, and it closes every descriptor but the
-/// standard ones, so that the server keeps nothing of its starter's open.
+/// Call it in a process of its own that is single-threaded, since it forks. The server keeps no descriptor of its
+/// starter's open.
 pub fn serve(run_root: &Path) -> Result<()> {
-    close_inherited();
     // The definitions are not needed: a record tells all that is to know of its network.
     let state = State::new(Path::new(""), run_root);
     let Some(lock) = only_one(&state)? else {
@@ -45,6 +44,7 @@ pub fn serve(run_root: &Path) -> Result<()> {
         }
         ForkResult::Child => {
             drop(reader);
+            close_others([lock.as_raw_fd(), writer.as_raw_fd()]);
             let outcome = in_background(state, lock, File::from(writer));
             std::process::exit(i32::from(outcome.is_err()))
         }
@@ -119,10 +119,17 @@ fn detach() -> Result<()> {
     nix::unistd::dup2_stderr(&null).map_err(Error::system("redirect", "stderr"))
 }
 
-fn close_inherited() {
-    // SAFETY: close_range(2) has no memory effects. Nothing in this process owns a descriptor above 2 yet (see
-    // `serve`); where the kernel lacks the call (before 5.9) they merely stay open.
-    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
+/// Closes what the starter had open (an attached client's socket, say, that would never see its end).
+fn close_others(keep: [i32; 2]) {
+    let [low, high] = [keep[0].min(keep[1]), keep[0].max(keep[1])].map(i32::unsigned_abs);
+    for (first, last) in [(3, low - 1), (low + 1, high - 1), (high + 1, u32::MAX)] {
+        if first <= last {
+            // SAFETY: close_range(2) touches no memory. The owners of these descriptors are on the stack of `serve`'s
+            // callers, to whom the forked child never returns: it exits. Where the kernel lacks the call (before 5.9)
+            // the descriptors merely stay open.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0u32) };
+        }
+    }
 }
 
 fn with_causes(error: &Error) -> String {
