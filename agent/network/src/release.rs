@@ -97,7 +97,7 @@ impl Networks {
             .any(|other| other.keys().any(|key| keys.contains(key))))
     }
 
-    /// The slow half of [`disconnect`](Self::disconnect) : bridges that no endpoint needs,
+    /// The rest of [`disconnect`](Self::disconnect): bridges that no endpoint needs,
     /// and with the last one the table and the changed sysctls.
     pub fn sweep(&self) -> Result<()> {
         let mut route = Route::open()?;
