@@ -6,7 +6,9 @@ use std::process::Command;
 use jiff::Timestamp;
 use network::{Network, NetworkSpec, Networks};
 
+use crate::attach::AttachClient;
 use crate::config::Config;
+use crate::HealReport;
 use crate::container::{Container, ExitStatus};
 use crate::error::Result;
 use crate::prune::{PruneReport, PruneSpec};
@@ -34,7 +36,7 @@ impl Engine {
 
     /// Puts in order what a `kill -9` or a reboot has left. Every command calls it first; takes less than a millisecond
     /// when there is nothing to do.
-    pub fn heal(&self) -> Result<()> {
+    pub fn heal(&self) -> Result<HealReport> {
         todo!()
     }
 
@@ -130,8 +132,9 @@ impl Engine {
     }
 
     /// What the monitor executes after a container's end: takes its network down, and the container itself when it was
-    /// run with `--rm`. Idempotent.
-    pub fn cleanup(&self, id: &str) -> Result<()> {
+    /// run with `--rm`. Idempotent. Only for the exit command's own process: every descriptor that it inherited is
+    /// closed before the slow part, so that nobody waits for that.
+    pub fn cleanup(self, id: &str) -> Result<()> {
         todo!("{id}")
     }
 
@@ -153,6 +156,11 @@ impl Engine {
     /// Removes a network that nobody uses.
     pub fn remove_network(&self, name: &str) -> Result<Network> {
         Ok(self.networks.remove(name)?)
+    }
+
+    /// Serves names on user-made networks until the last endpoint is gone; for the resolver's own process.
+    pub fn serve_names(&self) -> Result<()> {
+        todo!()
     }
 
     /// Every volume, by name.
@@ -195,10 +203,6 @@ pub struct Started {
     /// What a person should know though it works, one sentence each.
     pub warnings: Vec<String>,
 }
-
-/// The streams of a container (see the runtime's attach protocol).
-#[derive(Debug)]
-pub struct AttachClient {}
 
 /// Which stream a line of the log was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 //! The engine never mounts anything on the host, never pins a namespace, keeps no process of its own, and holds no
 //! lock over slow work that another container could wait for.
 
+mod attach;
 mod config;
 mod container;
 mod engine;
@@ -24,10 +25,20 @@ pub use config::Config;
 pub use container::{
     Container, ExitStatus, Mount, MountKind, ProcessConfig, Record, State, Status,
 };
-pub use engine::{AttachClient, Engine, LogEntry, LogStream, Started};
+pub use attach::AttachClient;
+pub use engine::{Engine, LogEntry, LogStream, Started};
 pub use error::{Error, ErrorKind, Result};
 pub use network::{Endpoint, Network, NetworkSpec, PortMapping, Protocol};
 pub use prune::{PruneReport, PruneSpec};
 pub use request::{ExecSpec, LogOptions, Resources, RunSpec, Stdio};
 pub use stats::{ProcessTable, Stats};
 pub use volume::Volume;
+
+/// What was put in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HealReport {
+    /// Ids of containers that something was done about.
+    pub healed: Vec<String>,
+    /// What could not be put in order, one sentence each; the next command tries again.
+    pub problems: Vec<String>,
+}
