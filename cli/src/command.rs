@@ -1,6 +1,6 @@
 //! The tree of verbs: what is typed, and the file that does it.
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
 
 use crate::container::{self, ContainerCommand};
 use crate::context::{Context, Global};
@@ -68,10 +68,20 @@ Examples:
 
 /// Run containers, with no daemon
 #[derive(Debug, Parser)]
-#[command(name = "minictl", version, help_template = HELP, disable_help_subcommand = true, args_override_self = true, max_term_width = 120)]
+#[command(
+    name = "minictl",
+    version,
+    help_template = HELP,
+    disable_version_flag = true,
+    args_override_self = true,
+    max_term_width = 120
+)]
 pub(crate) struct CommandLine {
     #[command(flatten)]
     pub(crate) global: Global,
+    /// Print version
+    #[arg(short = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -4,7 +4,6 @@ use crate::container::foreground::{self, Foreground};
 use crate::context::Context;
 use crate::failure::Outcome;
 use crate::terminal::detach::DetachKeys;
-use crate::terminal::signals::Signals;
 
 /// Connect this terminal to a running container
 #[derive(Debug, clap::Args)]
@@ -32,13 +31,11 @@ pub(crate) fn attach(args: Args, context: &Context) -> Outcome {
     if stdin && container.record.process.tty {
         foreground::require_terminal()?;
     }
-    let client = engine.attach(container.id())?;
-    let mut signals = Signals::watch()?;
     let foreground = Foreground {
         stdin,
         tty: container.record.process.tty,
         detach_keys: args.detach_keys,
         proxy_signals: args.proxy_signals,
     };
-    foreground::stay(&engine, container.id(), client, foreground, &mut signals)
+    foreground::stay(&engine, container.id(), foreground)
 }

@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use engine::Engine;
+use engine::parse::mode::PullPolicy;
+use engine::{Container, Engine, Error};
 
 use crate::container::options::Options;
 use crate::container::request::{self, Request};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome, of_start, print};
-use crate::progress::Reporter;
+use crate::image::pull;
+use crate::progress::{Reporter, Target};
 
 /// Make a container without starting it
 #[derive(Debug, clap::Args)]
@@ -36,13 +38,7 @@ pub(crate) fn create(args: Args, context: &Context) -> Outcome {
 /// Creates the container, pulling its image if need be, and writes the id to `--cidfile`; the id.
 pub(crate) fn make(engine: &Engine, request: &Request) -> Result<String, Failure> {
     let mut id_file = request.cidfile.as_deref().map(make_id_file).transpose()?;
-    let progress = if request.quiet {
-        Reporter::silent()
-    } else {
-        Reporter::on_stderr()
-    };
-    let made = engine.create(&request.spec);
-    progress.finish();
+    let made = with_image(engine, request);
     let container = made.map_err(|error| {
         if let Some(path) = &request.cidfile {
             // An empty id file would stand in the way of the next try; if it can't go, that try says so.
@@ -60,6 +56,31 @@ pub(crate) fn make(engine: &Engine, request: &Request) -> Result<String, Failure
         })?;
     }
     Ok(container.record.id)
+}
+
+/// Creates the container; where its image has to be pulled, that is shown on standard error, which leaves standard output
+/// to the container.
+fn with_image(engine: &Engine, request: &Request) -> Result<Container, engine::Error> {
+    let progress = if request.quiet {
+        Reporter::silent()
+    } else {
+        Reporter::on(Target::Stderr)
+    };
+    // The image is looked for once where it is there: the usual case is the fast one.
+    let mut spec = request.spec.clone();
+    spec.pull = PullPolicy::Never;
+    match request.spec.pull {
+        PullPolicy::Never => return engine.create(&spec),
+        PullPolicy::Always => {}
+        PullPolicy::Missing => match engine.create(&spec) {
+            Err(Error::NotFound { what: "image", .. }) => {
+                progress.say(&format!("Unable to find image '{}' locally", spec.image));
+            }
+            other => return other,
+        },
+    }
+    pull::fetch(engine, &spec.image, spec.platform.as_deref(), &progress)?;
+    engine.create(&spec)
 }
 
 fn make_id_file(path: &Path) -> Result<File, Failure> {

@@ -8,7 +8,7 @@ use engine::ExecSpec;
 
 use crate::container::foreground;
 use crate::context::Context;
-use crate::failure::{Failure, Outcome, of_start};
+use crate::failure::{Failure, Outcome};
 
 /// Run a command in a running container
 #[derive(Debug, clap::Args)]
@@ -51,14 +51,7 @@ pub(crate) struct Args {
 }
 
 /// Becomes the command; returns only when that fails.
-pub(crate) fn exec(args: Args, context: &Context) -> Outcome {
-    execute(args, context).map_err(|failure| match failure.code() {
-        1 => failure.with_code(125),
-        _ => failure,
-    })
-}
-
-fn execute(mut args: Args, context: &Context) -> Outcome {
+pub(crate) fn exec(mut args: Args, context: &Context) -> Outcome {
     if args.interactive && args.tty && !args.detach {
         foreground::require_terminal()?;
     }
@@ -75,9 +68,7 @@ fn execute(mut args: Args, context: &Context) -> Outcome {
         privileged: args.privileged,
     };
     let engine = context.engine()?;
-    let mut command = engine
-        .exec_command(&args.container_and_command[0], &spec)
-        .map_err(of_start)?;
+    let mut command = engine.exec_command(&args.container_and_command[0], &spec)?;
     let error = command.exec();
     Err(Failure::new(format!(
         "start {}: {error}",

@@ -32,32 +32,48 @@ pub(crate) fn require_terminal() -> Result<(), Failure> {
     ))
 }
 
-/// Starts a created container and stays with it. Signals are caught from before the start, so that none that comes
-/// while it starts is lost or kills us beside a running container.
+/// Starts a created container and stays with it. Signals are caught and the terminal is raw from before the start, so
+/// that nothing that comes while it starts is lost, or kills us beside a running container.
 pub(crate) fn start(engine: &Engine, id: &str, foreground: Foreground) -> Outcome {
     let mut signals = Signals::watch()?;
+    let raw = raw_mode(&foreground)?;
     let size = size::of(stdin().as_fd()).filter(|_| foreground.tty);
     let (rows, columns) = size.map_or((0, 0), |size| (size.rows, size.columns));
     let started = engine
         .start(id, Stdio::Attached { rows, columns })
         .map_err(of_start)?;
+    let line_end = if raw.is_some() { "\r" } else { "" };
     started
         .warnings
         .iter()
-        .for_each(|warning| complain(warning));
-    let client = started
-        .attach
-        .ok_or_else(|| Failure::new(format!("attach to {id}: the monitor gave no connection")))?;
-    stay(engine, id, client, foreground, &mut signals)
+        .for_each(|warning| complain(&format!("{warning}{line_end}")));
+    let client = started.attach.ok_or_else(|| {
+        Failure::new(format!("attach to {id}: the monitor gave no connection")).with_code(125)
+    })?;
+    relay(engine, id, client, foreground, &mut signals, raw)
 }
 
-/// Stays with a container that runs, until it ends or we leave; the exit code.
-pub(crate) fn stay(
+/// Stays with a container that runs already, until it ends or we leave; the exit code.
+pub(crate) fn stay(engine: &Engine, id: &str, foreground: Foreground) -> Outcome {
+    let client = engine.attach(id)?;
+    let mut signals = Signals::watch()?;
+    let raw = raw_mode(&foreground)?;
+    relay(engine, id, client, foreground, &mut signals, raw)
+}
+
+fn raw_mode(foreground: &Foreground) -> std::io::Result<Option<RawMode>> {
+    (foreground.stdin && foreground.tty && stdin_is_terminal())
+        .then(RawMode::enter)
+        .transpose()
+}
+
+fn relay(
     engine: &Engine,
     id: &str,
     client: AttachClient,
     foreground: Foreground,
     signals: &mut Signals,
+    raw: Option<RawMode>,
 ) -> Outcome {
     let setup = Setup {
         stdin: foreground.stdin,
@@ -65,9 +81,6 @@ pub(crate) fn stay(
         detach_keys: foreground.detach_keys,
         proxy_signals: foreground.proxy_signals,
     };
-    let raw = (setup.stdin && setup.tty && stdin_is_terminal())
-        .then(RawMode::enter)
-        .transpose()?;
     let (input, output, errors) = (stdin(), stdout(), stderr());
     let streams = Streams {
         input: input.as_fd(),
@@ -75,7 +88,7 @@ pub(crate) fn stay(
         errors: errors.as_fd(),
     };
     let ended = session::relay(
-        Channel::new(socket_of(client)),
+        Channel::new(client.into_socket()),
         streams,
         &setup,
         signals,
@@ -95,8 +108,4 @@ pub(crate) fn stay(
         Ended::OutputClosed => Ok(128 + libc::SIGPIPE),
         Ended::Signalled(signal) => Ok(128 + signal as i32),
     }
-}
-
-fn socket_of(client: AttachClient) -> std::os::fd::OwnedFd {
-    unreachable!("{client:?}")
 }

@@ -37,7 +37,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, context: &Context) -> Outcome {
     let (interactive, tty) = (args.options.interactive, args.options.tty);
     if !args.detach && interactive && tty {
-        foreground::require_terminal().map_err(|failure| failure.with_code(125))?;
+        foreground::require_terminal()?;
     }
     let request = request::read(args.options)?;
     let engine = context.engine().map_err(|failure| failure.with_code(125))?;

@@ -19,7 +19,12 @@ pub(crate) struct Args {
 pub(crate) fn remove(args: Args, context: &Context) -> Outcome {
     let engine = context.engine()?;
     for_each(&args.images, |name| {
-        let _ = (&engine, name);
-        print("")
+        let removed = engine.remove_image(name, args.force)?;
+        print(
+            &removed
+                .iter()
+                .map(|removed| format!("{removed}\n"))
+                .collect::<String>(),
+        )
     })
 }

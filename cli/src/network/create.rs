@@ -4,6 +4,7 @@ use engine::NetworkSpec;
 
 use crate::context::Context;
 use crate::failure::{Failure, Outcome, print};
+use crate::network::predefined;
 
 /// Make a network
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,12 @@ pub(crate) fn create(args: Args, context: &Context) -> Outcome {
         text.parse()
             .map_err(|_| Failure::new(format!("invalid --gateway {text:?}: write it as 10.20.0.1")))
     });
+    if predefined::find(&args.name).is_some() {
+        return Err(Failure::new(format!(
+            "{} is a predefined network: choose another name",
+            args.name
+        )));
+    }
     let spec = NetworkSpec {
         name: args.name,
         subnet: subnet.transpose()?,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::container::inspect::several;
 use crate::context::Context;
 use crate::failure::Outcome;
+use crate::network::predefined;
 
 /// Show everything about networks, and who is connected
 #[derive(Debug, clap::Args)]
@@ -31,6 +32,9 @@ pub(crate) fn inspect(args: Args, context: &Context) -> Outcome {
 
 /// The network of this name, in Docker's shape.
 pub(crate) fn object_of(engine: &Engine, name: &str) -> Result<Value, engine::Error> {
+    if let Some(network) = predefined::find(name) {
+        return Ok(network.object());
+    }
     let network = engine.network(name)?;
     let mut connected: BTreeMap<String, Value> = BTreeMap::new();
     for container in engine.containers(false)? {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::container::view::moment;
 use crate::context::Context;
 use crate::failure::{Outcome, print};
+use crate::network::predefined::PREDEFINED;
 use crate::output::filter;
 use crate::output::format::{Columns, listing};
 use crate::output::{joined, short_id};
@@ -45,26 +46,37 @@ const COLUMNS: Columns = Columns {
 /// Prints the rows.
 pub(crate) fn list(args: Args, context: &Context) -> Outcome {
     let filters = filter::parse_all(&args.filters, &["name", "id", "label", "driver"])?;
-    let mut networks = context.engine()?.networks()?;
-    networks.retain(|network| {
-        filter::passes(&filters, |key, value| match key {
-            "name" => network.name.contains(value),
-            "id" => network.id.starts_with(value),
-            "driver" => network.driver.to_string() == value,
-            _ => filter::has_label(&network.labels, value),
-        })
-    });
-    if args.quiet && args.format.is_none() {
-        let ids = networks
-            .iter()
-            .map(|network| format!("{}\n", short_id(&network.id, args.no_trunc)));
-        print(&ids.collect::<String>())?;
-        return Ok(0);
-    }
-    let rows: Vec<Value> = networks
+    let networks = context.engine()?.networks()?;
+    let mut rows: Vec<Value> = networks
         .iter()
         .map(|network| row(network, args.no_trunc))
         .collect();
+    rows.extend(
+        PREDEFINED
+            .iter()
+            .map(|network| network.row(short_id(network.id, args.no_trunc))),
+    );
+    rows.sort_by(|a, b| text(a, "Name").cmp(text(b, "Name")));
+    rows.retain(|row| {
+        let of = networks
+            .iter()
+            .find(|network| network.name == text(row, "Name"));
+        filter::passes(&filters, |key, value| match key {
+            "name" => text(row, "Name").contains(value),
+            "id" => text(row, "ID").starts_with(short_id(value, args.no_trunc)),
+            "driver" => text(row, "Driver") == value,
+            _ => of.is_some_and(|network| filter::has_label(&network.labels, value)),
+        })
+    });
+    if args.quiet && args.format.is_none() {
+        print(
+            &rows
+                .iter()
+                .map(|row| format!("{}\n", text(row, "ID")))
+                .collect::<String>(),
+        )?;
+        return Ok(0);
+    }
     print(&listing(&rows, &COLUMNS, args.format.as_deref())?)?;
     Ok(0)
 }
@@ -80,4 +92,8 @@ fn row(network: &Network, full: bool) -> Value {
         "CreatedAt": moment(network.created),
         "Subnet": network.subnet.to_string(),
     })
+}
+
+fn text<'a>(row: &'a Value, field: &str) -> &'a str {
+    row[field].as_str().unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 pub(crate) mod create;
 pub(crate) mod inspect;
 pub(crate) mod ls;
+pub(crate) mod predefined;
 pub(crate) mod rm;
 
 use clap::Subcommand;

@@ -1,7 +1,8 @@
 //! `minictl network rm`: a network that nothing is connected to.
 
 use crate::context::Context;
-use crate::failure::{Outcome, for_each, print};
+use crate::failure::{Failure, Outcome, for_each, print};
+use crate::network::predefined;
 
 /// Remove networks
 #[derive(Debug, clap::Args)]
@@ -19,6 +20,11 @@ pub(crate) struct Args {
 pub(crate) fn remove(args: Args, context: &Context) -> Outcome {
     let engine = context.engine()?;
     for_each(&args.networks, |name| {
+        if predefined::find(name).is_some() {
+            return Err(Failure::new(format!(
+                "{name} is a predefined network: it can't be removed"
+            )));
+        }
         match engine.remove_network(name) {
             Err(error) if args.force && error.kind() == engine::ErrorKind::NotFound => {
                 return Ok(());

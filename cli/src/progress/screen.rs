@@ -1,7 +1,7 @@
 //! A few lines of a terminal that are drawn over again and again.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _, stderr};
+use std::io::stderr;
 use std::os::fd::AsFd;
 
 use crate::terminal::size::{self, Size};
@@ -26,15 +26,9 @@ impl Screen {
         )
     }
 
-    /// Draws `lines` in place of those drawn before.
-    pub(crate) fn draw(&mut self, lines: &[String], columns: usize) -> io::Result<()> {
-        let text = self.redraw(lines, columns);
-        stderr().lock().write_all(text.as_bytes())
-    }
-
     /// The escape sequences of one drawing: up to the first line, each line cleared to its end and written, and what is
     /// left below cleared. Where the terminal has become narrower the old lines have wrapped, so that they take more rows.
-    fn redraw(&mut self, lines: &[String], columns: usize) -> String {
+    pub(super) fn redraw(&mut self, lines: &[String], columns: usize) -> String {
         let wrapped = if columns < self.columns {
             self.columns.div_ceil(columns)
         } else {

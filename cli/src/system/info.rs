@@ -32,7 +32,11 @@ pub(crate) fn info(args: Args, context: &Context) -> Outcome {
     };
     let (running, paused) = (count(Status::Running), count(Status::Paused));
     let stopped = containers.len() - running - paused;
-    let (images, networks, volumes) = (0, engine.networks()?.len(), engine.volumes()?.len());
+    let (images, networks, volumes) = (
+        engine.images()?.len(),
+        engine.networks()?.len(),
+        engine.volumes()?.len(),
+    );
     let config = engine.config();
     let object = json!({
         "Containers": containers.len(),

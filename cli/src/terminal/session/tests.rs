@@ -144,3 +144,45 @@ fn a_side_that_closes_without_a_code_is_told_apart() {
     let (ended, ..) = session(b"", setup(false, false), drop);
     assert_eq!(ended, Ended::Exited(None));
 }
+
+#[test]
+fn a_terminal_tells_its_size_first() {
+    let (ours, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+    .unwrap();
+    let size = nix::pty::Winsize {
+        ws_row: 33,
+        ws_col: 101,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let terminal = nix::pty::openpty(Some(&size), None).unwrap();
+    let other_side = thread::spawn(move || {
+        let mut channel = Channel::new(theirs);
+        // The other end sees a type it only ever sends, so that the bytes are looked at as they are.
+        let mut bytes = [0; 16];
+        let count = nix::unistd::read(channel.as_fd(), &mut bytes).unwrap();
+        put(&mut channel, &Packet::Exit(0));
+        bytes[..count].to_vec()
+    });
+    let mut signals = Signals::watch().unwrap();
+    let streams = Streams {
+        input: terminal.slave.as_fd(),
+        output: terminal.slave.as_fd(),
+        errors: terminal.slave.as_fd(),
+    };
+    let ended = relay(
+        Channel::new(ours),
+        streams,
+        &setup(true, true),
+        &mut signals,
+        |_| (),
+    )
+    .unwrap();
+    assert_eq!(ended, Ended::Exited(Some(0)));
+    assert_eq!(other_side.join().unwrap(), [3, 33, 0, 101, 0]);
+}
