@@ -4,7 +4,7 @@ use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::command::CommandLine;
-use crate::failure::{Failure, complain, print};
+use crate::failure::{Failure, complain, print, say};
 
 /// Prints what is wrong with the command line, or the help that was asked for, and returns the exit code: 0 for help,
 /// 125 for what isn't understood, as Docker has it, 1 for what is missing (125 in the verbs that start a process).
@@ -20,7 +20,7 @@ pub(crate) fn refuse(error: &clap::Error) -> i32 {
             return print(&text).map_or_else(Failure::report, |()| 0);
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            eprint!("{text}");
+            say(&text);
             return 1;
         }
         _ => {}

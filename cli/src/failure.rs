@@ -88,12 +88,13 @@ pub(crate) fn of_start(error: engine::Error) -> Failure {
 
 /// One line on standard error.
 pub(crate) fn complain(message: &str) {
-    // Where standard error is gone there is nobody left to tell.
-    let _ = writeln(&mut io::stderr(), &format!("minictl: {message}"));
+    say(&format!("minictl: {message}\n"));
 }
 
-fn writeln(to: &mut dyn io::Write, line: &str) -> io::Result<()> {
-    to.write_all(format!("{line}\n").as_bytes())
+/// Text on standard error; where that is gone there is nobody left to tell.
+pub(crate) fn say(text: &str) {
+    use io::Write as _;
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Text on standard output; a closed pipe ends the verb quietly.

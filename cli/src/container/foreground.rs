@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use engine::{AttachClient, Engine, Stdio};
 
-use crate::failure::{Failure, Outcome, complain, of_start};
+use crate::failure::{Failure, Outcome, complain, of_start, say};
 use crate::terminal::channel::Channel;
 use crate::terminal::detach::DetachKeys;
 use crate::terminal::raw::{RawMode, stdin_is_terminal};
@@ -79,7 +79,8 @@ fn relay(
         stdin: foreground.stdin,
         tty: foreground.tty,
         detach_keys: foreground.detach_keys,
-        proxy_signals: foreground.proxy_signals,
+        // What is typed is sent by the container's own terminal; what comes to us otherwise is for us.
+        proxy_signals: foreground.proxy_signals && raw.is_none(),
     };
     let (input, output, errors) = (stdin(), stdout(), stderr());
     let streams = Streams {
@@ -102,7 +103,8 @@ fn relay(
         Ended::Exited(Some(code)) => Ok(code),
         Ended::Exited(None) => Ok(engine.wait(id)?.exit_code),
         Ended::Detached => {
-            complain("detached; the container goes on");
+            // The cursor stands where the container's last line ended.
+            say("\nminictl: detached; the container goes on\n");
             Ok(0)
         }
         Ended::OutputClosed => Ok(128 + libc::SIGPIPE),

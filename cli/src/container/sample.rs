@@ -1,10 +1,7 @@
 //! A container for tests.
 
-use engine::{
-    Container, Endpoint, MountKind, PortMapping, ProcessConfig, Protocol, Record, RunSpec, State,
-    Status,
-};
-use std::net::Ipv4Addr;
+use engine::{Container, Endpoint, MountKind, ProcessConfig, Record, RunSpec, State, Status};
+use serde_json::json;
 
 /// `web`, running, with a port, a volume and a label.
 pub(crate) fn container() -> Container {
@@ -49,26 +46,27 @@ pub(crate) fn container() -> Container {
             started_at: "2026-01-02T03:00:01Z".parse().ok(),
             finished_at: None,
         },
-        endpoints: vec![Endpoint {
-            id,
-            network: "shop".to_owned(),
-            network_id: "cd".repeat(32),
-            ifname: "eth0".to_owned(),
-            host_ifname: "mv01234567".to_owned(),
-            hostname: "web".to_owned(),
-            aliases: Vec::new(),
-            ip: Ipv4Addr::new(10, 20, 0, 2),
-            prefix_len: 24,
-            gateway: Ipv4Addr::new(10, 20, 0, 1),
-            mac: "02:42:0a:14:00:02".to_owned(),
-            mtu: 1500,
-            ports: vec![PortMapping {
-                host_ip: Some(Ipv4Addr::LOCALHOST),
-                host_port: 8080,
-                container_port: 80,
-                protocol: Protocol::Tcp,
-            }],
-            connected: created,
-        }],
+        endpoints: vec![endpoint(&id)],
     }
+}
+
+/// Read as the network's own files are, so that a field it gains needs no change here.
+fn endpoint(id: &str) -> Endpoint {
+    serde_json::from_value(json!({
+        "id": id,
+        "network": "shop",
+        "network_id": "cd".repeat(32),
+        "ifname": "eth0",
+        "host_ifname": "mv01234567",
+        "hostname": "web",
+        "ip": "10.20.0.2",
+        "prefix_len": 24,
+        "gateway": "10.20.0.1",
+        "internal": false,
+        "mac": "02:42:0a:14:00:02",
+        "mtu": 1500,
+        "ports": [{ "host_ip": "127.0.0.1", "host_port": 8080, "container_port": 80, "protocol": "tcp" }],
+        "connected": "2026-01-02T03:00:00Z",
+    }))
+    .unwrap()
 }

@@ -40,7 +40,7 @@ impl Screen {
             let _ = write!(text, "\r\x1b[{}A", self.drawn * wrapped);
         }
         for line in lines {
-            let _ = write!(text, "\x1b[K{line}\n");
+            let _ = writeln!(text, "\x1b[K{line}");
         }
         text.push_str("\x1b[J");
         self.drawn = lines.len();

@@ -172,7 +172,7 @@ impl Session<'_> {
                 Signal::SIGWINCH if setup.tty => self.tell_size(),
                 Signal::SIGWINCH => {}
                 Signal::SIGCONT if setup.tty => self.tell_size(),
-                _ if setup.tty || !setup.proxy_signals => match signal {
+                _ if !setup.proxy_signals => match signal {
                     Signal::SIGCONT => {}
                     _ => return Some(Ended::Signalled(signal)),
                 },
