@@ -20,7 +20,7 @@ fn it_is_in_the_same_container() {
     host.minictl(["exec", "there", "sh", "-c", "hostname; pwd; echo $A"])
         .ok()
         .prints("inside\n/srv\ncontainer");
-    let spaces = "for n in pid mnt uts ipc net cgroup; do readlink /proc/1/ns/$n /proc/self/ns/$n | uniq | wc -l; done | sort -u";
+    let spaces = "for n in pid mnt uts ipc net cgroup; do stat -L -c %i /proc/1/ns/$n /proc/self/ns/$n | uniq | wc -l; done | sort -u";
     host.minictl(["exec", "there", "sh", "-c", spaces])
         .ok()
         .prints("1");

@@ -129,9 +129,9 @@ fn devices_are_the_usual_ones() {
         line.extend([image.as_str(), "sh", "-c", script]);
         host.minictl(line)
     };
-    sh(&[], "cd /dev; ls -1 | xargs").ok().prints(
-        "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero",
-    );
+    sh(&[], "cd /dev; ls -1 | grep -v core | xargs")
+        .ok()
+        .prints("fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero");
     sh(&[], "echo x > /dev/null; head -c 3 /dev/zero | wc -c; readlink /dev/fd; echo x > /dev/full || echo full").ok().prints("3\n/proc/self/fd\nfull");
     sh(
         &[],

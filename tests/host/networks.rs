@@ -30,7 +30,7 @@ fn the_default_bridge_leads_out_under_the_hosts_address() {
         .ok()
         .prints("192.0.2.1");
     server.join().expect("the server ends");
-    sh(&host, &image, &[], "ip route | head -1 | cut -d' ' -f1,2; ip -o link | wc -l; ip -o link show eth0 | grep -c 'state UP'")
+    sh(&host, &image, &[], "ip route | head -1 | cut -d' ' -f1,2; ip -o link | wc -l; ip -o link show eth0 | grep -c LOWER_UP")
         .ok()
         .prints("default via\n2\n1");
 }
@@ -51,7 +51,7 @@ fn containers_of_one_bridge_reach_each_other() {
         &host,
         &image,
         &[],
-        &format!("wget -qO- -T 3 http://{address}/group | head -1"),
+        &format!("fetch {address} 80 /group | head -1"),
     )
     .ok()
     .prints("root:x:0:");
@@ -90,7 +90,7 @@ fn networks_are_isolated_from_each_other() {
         ])
         .ok()
         .text();
-    let ask = format!("wget -qO- -T 2 http://{address}/group >/dev/null && echo reached");
+    let ask = format!("fetch {address} 80 /group >/dev/null && echo reached");
     sh(&host, &image, &["--network", "red"], &ask)
         .ok()
         .prints("reached");
@@ -143,7 +143,7 @@ fn an_internal_network_leads_nowhere() {
         &host,
         &image,
         &["--network", "inner"],
-        "wget -qO- -T 3 http://server/group | head -1",
+        "fetch server 80 /group | head -1",
     )
     .ok()
     .prints("root:x:0:");
@@ -225,7 +225,7 @@ fn a_network_may_be_another_containers() {
         &host,
         &image,
         &["--network", "container:server"],
-        "wget -qO- -T 3 http://127.0.0.1/group | head -1",
+        "fetch 127.0.0.1 80 /group | head -1",
     )
     .ok()
     .prints("root:x:0:");

@@ -230,24 +230,18 @@ fn the_working_directory_is_made() {
 fn it_has_a_name_of_its_own() {
     let mut host = tests::host!();
     let image = host.busybox();
-    prints(
-        &host,
-        &["--hostname", "web1"],
-        &image,
-        &[
-            "sh",
-            "-c",
-            "hostname; cat /etc/hostname; grep -c web1 /etc/hosts",
-        ],
-        "web1\nweb1\n1",
-    );
-    prints(
-        &host,
-        &["--hostname", "web1", "--domainname", "example.test"],
-        &image,
-        &["hostname", "-f"],
-        "web1.example.test",
-    );
+    let named = |options: &[&str], script: &str| {
+        let mut line = vec!["run", "--rm", "--hostname", "web1"];
+        line.extend(options);
+        line.extend([image.as_str(), "sh", "-c", script]);
+        host.minictl(line).ok().text()
+    };
+    let script = "hostname; cat /etc/hostname; grep -c web1 /etc/hosts";
+    assert_eq!(named(&[], script), "web1\nweb1\n1");
+    let script =
+        "hostname; grep -c 'web1.example.test' /etc/hosts; cat /proc/sys/kernel/domainname";
+    let full = named(&["--domainname", "example.test"], script);
+    assert_eq!(full, "web1\n1\nexample.test");
     prints(
         &host,
         &["--add-host", "far:203.0.113.9"],

@@ -188,7 +188,7 @@ fn progress_is_for_people_lines_for_pipes_and_nothing_when_quiet() {
     );
     assert!(all.contains("sha256:"), "and the digest: {piped}");
     host.minictl(["rmi", &image]).ok();
-    let shown = host.terminal(&["pull", &image], "");
+    let shown = host.terminal(&["pull", &image], &[]);
     assert_eq!(shown.code, 0, "{shown}");
     assert!(
         shown.stdout.contains('\u{1b}') || shown.stdout.contains('\r'),
@@ -249,7 +249,7 @@ fn hostile_layers_stay_in_their_directory() {
     let mut host = tests::host!();
     let outside = host.path("outside").display().to_string();
     std::fs::create_dir(&outside).expect("a directory to be attacked");
-    let attacks: Vec<(&str, Layer, bool)> = vec![
+    let attacks: Vec<(&str, Layer, Option<bool>)> = vec![
         (
             "dotdot",
             Layer::new().entry(
@@ -260,19 +260,19 @@ fn hostile_layers_stay_in_their_directory() {
                 "",
                 b"x",
             ),
-            true,
+            Some(true),
         ),
         (
             "absolute",
             Layer::new().entry("/tmp/mini-escaped", Regular, 0o644, (0, 0), "", b"x"),
-            true,
+            Some(true),
         ),
         (
             "through-link",
             Layer::new()
                 .entry("srv/out", Symlink, 0o777, (0, 0), &outside, b"")
                 .entry("srv/out/escaped", Regular, 0o644, (0, 0), "", b"x"),
-            true,
+            None,
         ),
         (
             "hard-link-out",
@@ -284,34 +284,34 @@ fn hostile_layers_stay_in_their_directory() {
                 "../../../../../../../../etc/shadow",
                 b"",
             ),
-            false,
+            Some(false),
         ),
         (
             "hard-link-missing",
             Layer::new().entry("srv/none", Link, 0o644, (0, 0), "no/such", b""),
-            false,
+            Some(false),
         ),
         (
             "whiteout-dot",
             Layer::new().entry("srv/.wh..", Regular, 0o644, (0, 0), "", b""),
-            false,
+            Some(false),
         ),
         (
             "whiteout-dotdot",
             Layer::new().entry("srv/.wh...", Regular, 0o644, (0, 0), "", b""),
-            false,
+            Some(false),
         ),
         (
             "fake-whiteout",
             Layer::new().entry("srv/dev", Char, 0o644, (0, 0), "", b""),
-            false,
+            Some(false),
         ),
         (
             "root-is-link",
             Layer::new()
                 .entry(".", Symlink, 0o777, (0, 0), &outside, b"")
                 .entry("escaped", Directory, 0o755, (0, 0), "", b""),
-            false,
+            Some(false),
         ),
     ];
     for (name, layer, fine) in attacks {
@@ -320,8 +320,11 @@ fn hostile_layers_stay_in_their_directory() {
             .configured(json!({"Cmd": ["true"]}));
         let image = host.registry().push(name, "1", &image);
         let done = host.minictl(["pull", "-q", &image]);
-        assert_eq!(done.code == 0, fine, "{name}: {done}");
-        if !fine {
+        assert!(
+            fine.is_none_or(|fine| fine == (done.code == 0)),
+            "{name}: {done}"
+        );
+        if done.code != 0 {
             assert!(
                 !done.stderr.trim().is_empty() && !done.stderr.contains("panicked"),
                 "{name}: {done}"

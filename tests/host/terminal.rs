@@ -16,7 +16,7 @@ fn a_terminal_is_one() {
             "-c",
             "tty; stty size; echo $TERM; test -t 0 && test -t 1 && test -t 2 && echo all",
         ],
-        "",
+        &[],
     );
     let said = done.stdout.replace('\r', "");
     for line in ["/dev/pts/0", "40 132", "xterm", "all"] {
@@ -31,7 +31,7 @@ fn what_is_typed_is_heard_and_the_code_comes_back() {
     let image = host.busybox();
     let done = host.terminal(
         &["run", "-it", "--rm", "--network", "none", &image, "sh"],
-        "echo typed-$((40+2))\nexit 5\n",
+        &[("# ", "echo typed-$((40+2))\n"), ("typed-42", "exit 5\n")],
     );
     assert!(done.stdout.contains("typed-42"), "{done}");
     assert_eq!(done.code, 5, "{done}");
@@ -42,7 +42,7 @@ fn a_terminal_without_one_is_refused() {
     let mut host = tests::host!();
     let image = host.busybox();
     host.minictl(["run", "-it", "--rm", &image, "true"])
-        .refused(1, &["terminal"]);
+        .refused(1, &["tty"]);
     // Without -i nothing is wrong: Docker makes a terminal for the container's output alone.
     host.minictl([
         "run",
@@ -74,14 +74,14 @@ fn control_p_control_q_leaves_it_running() {
             &image,
             "sh",
         ],
-        "\u{10}\u{11}",
+        &[("# ", "\u{10}\u{11}")],
     );
     assert_eq!(left.code, 0, "{left}");
     assert_eq!(
         host.inspect("left", "/State/Running"),
         serde_json::json!(true)
     );
-    let back = host.terminal(&["attach", "left"], "exit 3\n");
+    let back = host.terminal(&["attach", "left"], &[("", "\n"), ("# ", "exit 3\n")]);
     assert_eq!(back.code, 3, "{back}");
     host.minictl(["rm", "-f", "left"]).ok();
 }
@@ -104,7 +104,7 @@ fn exec_has_a_terminal_too() {
     .ok();
     let done = host.terminal(
         &["exec", "-it", "there", "sh", "-c", "tty; stty size; exit 4"],
-        "",
+        &[],
     );
     assert!(done.stdout.contains("/dev/pts/"), "{done}");
     assert!(done.stdout.contains("40 132"), "{done}");

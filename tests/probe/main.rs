@@ -9,6 +9,7 @@
 //! probe hold              waits for SIGTERM, then prints `graceful` and ends with 0
 //! probe ignore            ignores SIGTERM and sleeps
 //! probe udp PORT          answers each datagram with the same bytes
+//! probe caller PORT       tells each caller its address
 //! ```
 
 use std::io::Write;
@@ -27,6 +28,7 @@ fn main() {
         ["tiocsti"] => println!("{}", outcome(push_character())),
         ["hold"] => hold(),
         ["ignore"] => ignore(),
+        ["caller", port] => caller(port.parse().expect("a port")),
         ["udp", port] => udp(port.parse().expect("a port")),
         _ => {
             eprintln!("probe: unknown question: {}", arguments.join(" "));
@@ -195,6 +197,19 @@ fn ignore() {
     std::io::stdout().flush().expect("standard output");
     loop {
         std::thread::sleep(std::time::Duration::from_secs(3600));
+    }
+}
+
+fn caller(port: u16) {
+    let listener = std::net::TcpListener::bind(("0.0.0.0", port)).expect("bind the port");
+    println!("ready");
+    std::io::stdout().flush().expect("standard output");
+    for mut stream in listener.incoming().flatten() {
+        let from = stream
+            .peer_addr()
+            .map(|address| address.ip().to_string())
+            .unwrap_or_default();
+        let _ = writeln!(stream, "{from}");
     }
 }
 

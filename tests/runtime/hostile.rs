@@ -179,7 +179,7 @@ fn masking_does_not_trust_the_containers_null() {
         fs::read_to_string("/proc/sys/kernel/core_pattern").expect("a setting of the host");
     let done = bundle.run();
     assert!(
-        done.code != 0 || done.text() == "0",
+        done.code != 0 || ["", "0"].contains(&done.text().as_str()),
         "masked or refused: {done}"
     );
     assert_eq!(

@@ -26,6 +26,7 @@ impl<'a> Bundle<'a> {
     pub fn new(host: &'a Host, id: &str, command: &str) -> Bundle<'a> {
         let directory = host.path(format!("bundle-{id}"));
         let rootfs = directory.join("rootfs");
+        let _ = fs::remove_dir_all(&directory);
         for name in ["bin", "proc", "sys", "dev", "tmp", "etc"] {
             fs::create_dir_all(rootfs.join(name)).expect("a directory of the root file system");
         }

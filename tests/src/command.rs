@@ -231,6 +231,10 @@ impl Running {
     }
 
     fn reap(&mut self, patience: Duration) -> Option<ExitStatus> {
+        // Already reaped where `has_ended` has seen it.
+        if let Some(status) = self.child.try_wait().expect("ask for the program") {
+            return Some(status);
+        }
         // SAFETY: pidfd_open takes two integers; the child is ours and not yet reaped.
         let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, self.pid(), 0) };
         let pidfd = i32::try_from(pidfd).expect("a descriptor fits");

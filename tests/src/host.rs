@@ -151,9 +151,10 @@ impl Host {
         Running::start(command)
     }
 
-    /// Runs `minictl` on a terminal (that of `script`, from util-linux) of 40 rows and 132 columns; `input` is typed into it.
+    /// Runs `minictl` on a terminal (that of `script`, from util-linux) of 40 rows and 132 columns. For each of `talk` it waits
+    /// until the first text has been shown, then types the second.
     #[track_caller]
-    pub fn terminal(&self, arguments: &[&str], input: &str) -> Done {
+    pub fn terminal(&self, arguments: &[&str], talk: &[(&str, &str)]) -> Done {
         let mut line = format!(
             "stty rows 40 cols 132; exec {}",
             binary("minictl").display()
@@ -165,8 +166,15 @@ impl Host {
         command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
         command.env("TERM", "xterm").env("SHELL", "/bin/sh");
         let mut running = Running::start(command);
-        if !input.is_empty() {
-            running.write(input);
+        let mut seen = 0;
+        for (shown, typed) in talk {
+            wait::eventually(&format!("{shown:?} is shown"), || {
+                let all = running.stdout();
+                let at = all.get(seen..)?.find(shown)?;
+                seen += at + shown.len();
+                Some(())
+            });
+            running.write(typed);
         }
         // `script` ends with its input: it is kept open until the program has ended by itself.
         wait::within(Duration::from_secs(20), || {
