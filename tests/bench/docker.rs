@@ -14,8 +14,9 @@ pub(crate) struct Docker {
 }
 
 impl Docker {
-    /// Starts both with everything they write below `directory`.
-    pub(crate) fn start(host: &Host, directory: PathBuf) -> Docker {
+    /// Starts both with their images and containers in `data`.
+    pub(crate) fn start(host: &Host, data: &std::path::Path) -> Docker {
+        let directory = host.path("docker");
         std::fs::create_dir_all(&directory).expect("docker's directory");
         let config = directory.join("daemon.json");
         std::fs::write(&config, "{}").expect("docker's configuration");
@@ -23,7 +24,7 @@ impl Docker {
         command.arg("--config-file").arg(config);
         command
             .arg("--data-root")
-            .arg(directory.join("data"))
+            .arg(data)
             .arg("--exec-root")
             .arg(directory.join("exec"));
         command

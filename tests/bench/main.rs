@@ -12,11 +12,11 @@ mod measure;
 mod rows;
 mod table;
 
-use std::process::exit;
+use std::process::ExitCode;
 
 use tests::Host;
 
-fn main() {
+fn main() -> ExitCode {
     let Some(mut host) = Host::start() else {
         exit(1)
     };
@@ -28,7 +28,7 @@ fn main() {
                 "bench: no row {name}; there are {}",
                 rows::ALL.map(|(known, _)| known).join(" ")
             );
-            exit(2);
+            return ExitCode::from(2);
         }
     }
     let bench = rows::Bench::prepare(&mut host);
@@ -41,5 +41,5 @@ fn main() {
     }
     bench.finish();
     println!("{table}");
-    exit(i32::from(table.is_short()));
+    ExitCode::from(u8::from(table.is_short()))
 }

@@ -51,7 +51,7 @@ impl Bench<'_> {
         ))
         .ok();
         host.set("MINI_DATA_ROOT", disk.join("mini").display().to_string());
-        let docker = Docker::start(host, disk.join("docker"));
+        let docker = Docker::start(host, &disk.join("docker"));
         docker.ok(host, &["pull", "--quiet", &small]);
         host.minictl(["pull", "-q", &small]).ok();
         Bench {
