@@ -1,0 +1,1 @@
+//! Credentials as `docker login` leaves them: `config.json`, and the helpers it names.

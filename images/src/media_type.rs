@@ -1,0 +1,1 @@
+//! The media types a registry may answer with.
