@@ -18,7 +18,7 @@ use tests::Host;
 
 fn main() -> ExitCode {
     let Some(mut host) = Host::start() else {
-        exit(1)
+        return ExitCode::FAILURE;
     };
     host.without_check();
     let wanted: Vec<String> = std::env::args().skip(1).collect();
