@@ -50,7 +50,8 @@ fn spec(options: Options) -> Result<RunSpec, Failure> {
         command: words.collect(),
         pull: one(&options.pull)?,
         platform: options.platform,
-        name: options.name,
+        // As in Docker, an empty name is none.
+        name: options.name.filter(|name| !name.is_empty()),
         tty: options.tty,
         stdin: options.interactive,
         remove: options.rm,

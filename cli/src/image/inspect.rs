@@ -46,7 +46,7 @@ pub(crate) fn object_of(engine: &Engine, name: &str) -> Result<Value, engine::Er
     Ok(json!({
         "Id": id,
         "RepoTags": names.iter().filter(|name| !name.contains('@')).collect::<Vec<_>>(),
-        "RepoDigests": digests(&names, &image.manifest.to_string()),
+        "RepoDigests": digests(&names, &image.digest.to_string()),
         "Created": own["created"],
         "Author": own["author"].as_str().unwrap_or_default(),
         "Architecture": own["architecture"],

@@ -96,14 +96,15 @@ pub(crate) fn list(args: Args, context: &Context) -> Outcome {
 const NONE: &str = "<none>";
 
 fn rows(image: &ImageSummary, full: bool, now: Timestamp) -> Vec<Value> {
+    let created: Option<Timestamp> = image.created.as_deref().and_then(|text| text.parse().ok());
     let row = |(repository, tag): (String, String)| {
         json!({
             "Repository": repository,
             "Tag": tag,
             "Digest": image.digest.to_string(),
             "ID": short_id(&image.id.to_string(), full),
-            "CreatedSince": image.created.map_or_else(|| "N/A".to_owned(), |then| age::ago(then, now)),
-            "CreatedAt": image.created.map_or_else(|| "N/A".to_owned(), moment),
+            "CreatedSince": created.map_or_else(|| "N/A".to_owned(), |then| age::ago(then, now)),
+            "CreatedAt": created.map_or_else(|| "N/A".to_owned(), moment),
             "Size": decimal(image.size),
         })
     };

@@ -32,7 +32,7 @@ pub(crate) fn pull(args: Args, context: &Context) -> Outcome {
     let before = engine
         .image(&args.image)
         .ok()
-        .map(|image| image.manifest.to_string());
+        .map(|image| image.digest.to_string());
     let image = fetch(&engine, &args.image, args.platform.as_deref(), &progress)?;
     let reference = image.reference.as_ref();
     let canonical = reference.map_or_else(|| args.image.clone(), |reference| reference.canonical());
@@ -40,7 +40,7 @@ pub(crate) fn pull(args: Args, context: &Context) -> Outcome {
         print(&format!("{canonical}\n"))?;
         return Ok(0);
     }
-    let digest = image.manifest.to_string();
+    let digest = image.digest.to_string();
     let familiar = reference.map_or_else(|| args.image.clone(), ToString::to_string);
     let status = if before.as_ref() == Some(&digest) {
         format!("Image is up to date for {familiar}")

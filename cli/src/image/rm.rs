@@ -1,5 +1,7 @@
 //! `minictl rmi`: a reference goes, and with the last one the image.
 
+use engine::Removed;
+
 use crate::context::Context;
 use crate::failure::{Outcome, for_each, print};
 
@@ -20,11 +22,13 @@ pub(crate) fn remove(args: Args, context: &Context) -> Outcome {
     let engine = context.engine()?;
     for_each(&args.images, |name| {
         let removed = engine.remove_image(name, args.force)?;
-        print(
-            &removed
-                .iter()
-                .map(|removed| format!("{removed}\n"))
-                .collect::<String>(),
-        )
+        print(&removed.iter().map(line).collect::<String>())
     })
+}
+
+fn line(removed: &Removed) -> String {
+    match removed {
+        Removed::Untagged(name) => format!("Untagged: {name}\n"),
+        Removed::Image(digest) | Removed::Layer(digest) => format!("Deleted: {digest}\n"),
+    }
 }

@@ -7,8 +7,19 @@ use super::view::LayerState;
 
 impl Progress for Reporter {
     fn event(&self, event: &PullEvent) {
-        if let PullEvent::Layer { digest, state } = event {
-            self.layer(&digest.to_string(), shown(state));
+        match event {
+            PullEvent::Resolving { reference } => self.say(&format!("Pulling {reference}")),
+            PullEvent::Retrying { attempt, wait, why } => {
+                let wait = wait.as_secs_f64().ceil();
+                self.say(&format!("Retrying in {wait} s (attempt {attempt}): {why}"));
+            }
+            PullEvent::Resolved { layers, .. } => {
+                for (digest, _) in layers {
+                    self.layer(&digest.to_string(), LayerState::Waiting);
+                }
+            }
+            PullEvent::Layer { digest, state } => self.layer(&digest.to_string(), shown(state)),
+            PullEvent::Committing | PullEvent::Done { .. } => {}
         }
     }
 }

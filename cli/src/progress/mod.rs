@@ -96,10 +96,19 @@ impl Reporter {
         }
     }
 
-    /// A line above those of the layers, before the first of them.
+    /// A line above those of the layers.
     pub(crate) fn say(&self, line: &str) {
-        if self.style != Style::Silent {
-            self.target.write(&format!("{line}\n"));
+        if self.style == Style::Silent {
+            return;
+        }
+        let mut layers = self
+            .layers
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let erased = layers.screen.erase();
+        self.target.write(&format!("{erased}{line}\n"));
+        if self.style == Style::Live && !layers.known.is_empty() {
+            self.draw(&mut layers);
         }
     }
 

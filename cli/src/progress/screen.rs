@@ -26,6 +26,16 @@ impl Screen {
         )
     }
 
+    /// What takes the lines drawn before away; nothing where there are none.
+    pub(super) fn erase(&mut self) -> String {
+        let rows = std::mem::take(&mut self.drawn);
+        if rows == 0 {
+            String::new()
+        } else {
+            format!("\r\x1b[{rows}A\x1b[J")
+        }
+    }
+
     /// The escape sequences of one drawing: up to the first line, each line cleared to its end and written, and what is
     /// left below cleared. Where the terminal has become narrower the old lines have wrapped, so that they take more rows.
     pub(super) fn redraw(&mut self, lines: &[String], columns: usize) -> String {
@@ -74,5 +84,7 @@ mod tests {
             screen.redraw(&lines(&["d"]), 40),
             "\r\x1b[2A\x1b[Kd\n\x1b[J"
         );
+        assert_eq!(screen.erase(), "\r\x1b[1A\x1b[J");
+        assert_eq!(screen.erase(), "");
     }
 }
