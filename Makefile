@@ -14,7 +14,9 @@ RELEASE_BIN := $(abspath $(TARGET_DIR))/mini/release
 BUILD_PACKAGES := gcc libc6-dev
 TEST_PACKAGES  := mmdebstrap buildah skopeo docker-registry iproute2 nftables curl
 DEMO_PACKAGES  := $(TEST_PACKAGES)
-BENCH_PACKAGES := $(TEST_PACKAGES) docker.io containerd runc crun
+BENCH_PACKAGES := $(TEST_PACKAGES) e2fsprogs
+# What is measured beside ours: the command, and the Debian package that brings it where the command is missing.
+PEERS          := dockerd:docker.io ctr:containerd runc:runc crun:crun
 
 ROOT := $(filter 0,$(shell id -u))
 SUDO := $(if $(ROOT),,sudo)
@@ -74,7 +76,10 @@ endif
 	fi
 
 bench: build
-	@tests/setup/packages 'the benchmarks' $(BENCH_PACKAGES)
+	@missing=; for peer in $(PEERS); do \
+	    PATH=$$PATH:/usr/sbin:/sbin command -v $${peer%:*} >/dev/null || missing="$$missing $${peer#*:}"; \
+	done; tests/setup/packages 'the benchmarks' $(BENCH_PACKAGES) $$missing
+	@$(SUDO) env MINI_CACHE='$(MINI_CACHE)' tests/images/build >/dev/null
 	$(CARGO) build --release --package tests --bin bench
 	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' $(TARGET_DIR)/release/bench $(ROWS)
 
