@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use crate::image::Image;
 use crate::leaks::{Leaks, Watched};
 use crate::registry::Registry;
 use crate::spaces::Spaces;
-use crate::{images, wait};
+use crate::{images, sweep, wait};
 
 static HOSTS: AtomicU32 = AtomicU32::new(0);
+static SWEPT: Once = Once::new();
 
 /// A machine as far as `minictl` and `minirun` can tell: network, mounts, state and cgroups of its own.
 ///
@@ -39,10 +41,11 @@ impl Host {
             println!("skipped: this test needs root (namespaces and cgroups of its own)");
             return None;
         }
+        SWEPT.call_once(sweep::sweep);
         let number = HOSTS.fetch_add(1, Ordering::Relaxed);
-        let cgroup_parent = format!("/mini-test-{}-{number}", std::process::id());
+        let cgroup_parent = format!("/{}{}-{number}", sweep::PREFIX, std::process::id());
         let directory = tempfile::Builder::new()
-            .prefix("mini-test-")
+            .prefix(&format!("{}{}-", sweep::PREFIX, std::process::id()))
             .tempdir()
             .expect("a temporary directory");
         for name in ["data", "run", "home"] {

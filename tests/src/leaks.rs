@@ -123,7 +123,8 @@ impl Watched<'_> {
     }
 }
 
-fn hierarchies() -> Vec<PathBuf> {
+/// Where the hierarchies of cgroups are mounted.
+pub(crate) fn hierarchies() -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mut roots = Vec::new();
     for line in mounts.lines() {
@@ -139,7 +140,8 @@ fn hierarchies() -> Vec<PathBuf> {
     roots
 }
 
-fn below(directory: &Path, found: &mut Vec<PathBuf>) {
+/// Adds the directories below `directory`, deepest first.
+pub(crate) fn below(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             below(&entry.path(), found);

@@ -17,6 +17,7 @@ pub mod leaks;
 pub mod peer;
 pub mod registry;
 pub mod spaces;
+pub mod sweep;
 pub mod wait;
 
 pub use command::{Done, Running};
