@@ -1,0 +1,3 @@
+//! System calls that the libraries don't wrap, each as one safe function.
+
+pub(crate) mod reexec;
