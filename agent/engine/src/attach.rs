@@ -24,12 +24,18 @@ impl AttachClient {
 
     /// Connects to the monitor of a running container.
     pub(crate) fn connect(path: &Path) -> Result<Self> {
-        let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
-            .map_err(Error::errno("make", "a socket"))?;
+        let socket = socket(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .map_err(Error::errno("make", "a socket"))?;
         // Through its directory's descriptor: the whole path may be longer than an address may be (unix(7)).
         let directory = path.parent().unwrap_or(path);
         let directory = File::open(directory).map_err(Error::io("open", directory))?;
-        let address = UnixAddr::new(&beneath(&directory, path)).map_err(Error::errno("connect to", path))?;
+        let address =
+            UnixAddr::new(&beneath(&directory, path)).map_err(Error::errno("connect to", path))?;
         loop {
             match connect(socket.as_raw_fd(), &address) {
                 Ok(()) => return Ok(AttachClient { socket }),
@@ -68,7 +74,13 @@ mod tests {
         let long = dir.path().join("d".repeat(120));
         std::fs::create_dir(&long).unwrap();
         let path = long.join("s");
-        let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        let listener = socket(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .unwrap();
         let directory = std::fs::File::open(&long).unwrap();
         let address = UnixAddr::new(&beneath(&directory, &path)).unwrap();
         bind(listener.as_raw_fd(), &address).unwrap();

@@ -110,9 +110,28 @@ pub enum Error {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// The image store or a registry.
+    #[error(transparent)]
+    Image(#[from] images::Error),
     /// The network.
     #[error(transparent)]
     Network(#[from] network::Error),
+    /// The runtime.
+    #[error("{operation} container {container}")]
+    Runtime {
+        /// The verb.
+        operation: &'static str,
+        /// The name or short id.
+        container: String,
+        /// What the runtime said.
+        source: runtime::Error,
+    },
+}
+
+impl From<images::StoreError> for Error {
+    fn from(error: images::StoreError) -> Self {
+        Error::Image(error.into())
+    }
 }
 
 impl Error {
@@ -126,7 +145,9 @@ impl Error {
             Error::Environment(_) | Error::Io { .. } => ErrorKind::Environment,
             Error::Start { kind, .. } => *kind,
             Error::Damaged { .. } => ErrorKind::Internal,
-            Error::Network(_) => ErrorKind::Environment,
+            Error::Image(error) => crate::classify::image(error),
+            Error::Network(error) => crate::classify::network(error),
+            Error::Runtime { source, .. } => crate::classify::runtime(source.kind()),
         }
     }
 

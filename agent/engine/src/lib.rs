@@ -11,34 +11,56 @@
 //! lock over slow work that another container could wait for.
 
 mod attach;
+mod classify;
 mod config;
 mod container;
+mod create;
 mod engine;
 mod error;
+mod exec;
+mod heal;
+mod host;
+mod id;
+mod image_config;
+mod json;
+mod launch;
+mod layout;
+#[cfg(test)]
+mod lifecycle_tests;
+mod lock;
+mod logs;
+mod network_files;
+mod network_plan;
 pub mod parse;
+mod picture;
 mod prune;
+mod records;
+mod remove;
 mod request;
+mod rootfs;
+mod run;
+mod spec;
+mod start;
 mod stats;
+mod stop;
+mod sys;
+mod users;
 mod volume;
+mod volumes;
 
+pub use attach::AttachClient;
 pub use config::Config;
 pub use container::{
     Container, ExitStatus, Mount, MountKind, ProcessConfig, Record, State, Status,
 };
-pub use attach::AttachClient;
 pub use engine::{Engine, LogEntry, LogStream, Started};
 pub use error::{Error, ErrorKind, Result};
+pub use heal::HealReport;
+pub use images::{
+    Image, ImageSummary, LayerState, Platform, Progress, PullEvent, PullOptions, Reference, Removed,
+};
 pub use network::{Endpoint, Network, NetworkSpec, PortMapping, Protocol};
 pub use prune::{PruneReport, PruneSpec};
 pub use request::{ExecSpec, LogOptions, Resources, RunSpec, Stdio};
 pub use stats::{ProcessTable, Stats};
 pub use volume::Volume;
-
-/// What was put in order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HealReport {
-    /// Ids of containers that something was done about.
-    pub healed: Vec<String>,
-    /// What could not be put in order, one sentence each; the next command tries again.
-    pub problems: Vec<String>,
-}
