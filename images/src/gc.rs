@@ -128,6 +128,7 @@ impl Store {
         for path in doomed {
             trash.extend(self.to_trash(&locked, &path)?);
         }
+        self.sweep_half_written(&locked)?;
         self.write_index(&locked)?;
         drop(locked);
         for path in trash {

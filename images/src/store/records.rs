@@ -87,9 +87,25 @@ impl Store {
         Ok(records)
     }
 
-    /// The record of one name.
+    /// The record of one name. One that a power cut emptied is as good as none: the next pull writes it anew.
     pub(crate) fn ref_record(&self, reference: &str) -> StoreResult<Option<RefRecord>> {
-        read_json(&self.root.join("refs").join(ref_file_name(reference)))
+        match read_json(&self.root.join("refs").join(ref_file_name(reference))) {
+            Err(StoreError::Malformed { .. }) => Ok(None),
+            other => other,
+        }
+    }
+
+    /// Removes files that were to replace others when their writer died.
+    pub(crate) fn sweep_half_written(&self, _locked: &Locked) -> StoreResult<()> {
+        for directory in [self.root.clone(), self.root.join("refs")] {
+            for name in names_in(&directory)?
+                .iter()
+                .filter(|name| name.starts_with('.'))
+            {
+                remove_file(&directory.join(name))?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a record durably.
