@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use engine::{Config, Engine};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, complain};
 
 /// Flags that stand before or after any verb.
 #[derive(Debug, Clone, Default, Args)]
@@ -62,8 +62,17 @@ impl Context {
         Context { global }
     }
 
-    /// The engine on the roots of the command line.
+    /// The engine on the roots of the command line, after what a killed command or a reboot has left was put in order.
     pub(crate) fn engine(&self) -> Result<Engine, Failure> {
+        let engine = self.engine_as_it_is()?;
+        for problem in engine.heal()?.problems {
+            complain(&problem);
+        }
+        Ok(engine)
+    }
+
+    /// The engine for our own processes, which look after one thing alone.
+    pub(crate) fn engine_as_it_is(&self) -> Result<Engine, Failure> {
         Ok(Engine::open(self.config()?)?)
     }
 

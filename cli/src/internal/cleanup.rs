@@ -12,6 +12,6 @@ pub(crate) struct Args {
 
 /// Takes network, lease and record down.
 pub(crate) fn cleanup(args: Args, context: &Context) -> Outcome {
-    context.engine()?.cleanup(&args.id)?;
+    context.engine_as_it_is()?.cleanup(&args.id)?;
     Ok(0)
 }

@@ -9,6 +9,6 @@ pub(crate) struct Args {}
 
 /// Serves until no network needs it.
 pub(crate) fn resolver(_: Args, context: &Context) -> Outcome {
-    context.engine()?.serve_names()?;
+    context.engine_as_it_is()?.serve_names()?;
     Ok(0)
 }
