@@ -2,7 +2,8 @@
 //! recognises by the missing record and the free lock.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use images::Image;
@@ -48,10 +49,16 @@ fn check(engine: &Engine, spec: &RunSpec) -> Result<()> {
     if let Some(name) = &spec.name {
         id::check_name(name)?;
     }
-    if let NetworkPlan::Networks(endpoints) = plan(spec)? {
-        for endpoint in endpoints {
-            engine.networks.get(&endpoint.network)?;
+    match plan(spec)? {
+        NetworkPlan::Networks(endpoints) => {
+            for endpoint in endpoints {
+                engine.networks.get(&endpoint.network)?;
+            }
         }
+        NetworkPlan::Container(other) => {
+            records::find(&engine.layout, &other)?;
+        }
+        NetworkPlan::Host | NetworkPlan::None => {}
     }
     if spec.init {
         return Err(Error::Refused(
@@ -120,7 +127,11 @@ fn claim(engine: &Engine) -> Result<(String, Lock)> {
     loop {
         let id = id::random_id()?;
         let path = engine.layout.container(&id);
-        fs::create_dir(&path).map_err(Error::io("make", &path))?;
+        // Environment and output of a container are nobody else's business.
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(Error::io("make", &path))?;
         // Between the two calls it looks like a leftover; when it was swept away, the next id is tried.
         if let Some(lock) = Lock::wait(&path)? {
             return Ok((id, lock));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use network::{EndpointSpec, Netns, PortMapping};
@@ -75,8 +76,12 @@ fn started(
     })
 }
 
-/// Takes everything down again and notes why.
+/// Takes everything down again and notes why; a container that goes with its end goes now.
 fn give_up(engine: &Engine, record: &Record, error: &Error) -> Result<()> {
+    if record.spec.remove {
+        remove::locked(engine, record, true)?;
+        return Ok(engine.networks.sweep()?);
+    }
     remove::tear_down(engine, &record.id)?;
     let exit = ExitStatus {
         exit_code: error.exit_code(),
@@ -379,7 +384,9 @@ fn write_files(engine: &Engine, record: &Record, network: &Joined) -> Result<Pat
     ] {
         // Written in place: a container that shares our network may have the file mounted.
         let path = layout.file(&record.id, name);
-        fs::write(&path, text).map_err(Error::io("write", &path))?;
+        fs::write(&path, text)
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o644)))
+            .map_err(Error::io("write", &path))?;
     }
     Ok(layout.container(&record.id))
 }

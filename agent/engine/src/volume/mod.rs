@@ -5,6 +5,7 @@ pub(crate) mod copy_up;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -66,6 +67,8 @@ pub(crate) fn create(
     let beside = volumes.join(format!(".{}", id::random_id()?));
     let made = fs::create_dir(&beside)
         .and_then(|()| fs::create_dir(beside.join("_data")))
+        // Whatever the mask of whoever calls us: processes of any user may have to get in.
+        .and_then(|()| fs::set_permissions(beside.join("_data"), fs::Permissions::from_mode(0o755)))
         .map_err(Error::io("make", &beside))
         .and_then(|()| json::write(&beside.join("volume.json"), &volume, Durable::No))
         .and_then(|()| {
