@@ -1,11 +1,11 @@
 //! Where the containers of this command line live: the global flags, and the engine opened from them when a verb needs it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use engine::{Config, Engine};
 
-use crate::failure::{Failure, complain};
+use crate::failure::{Failure, complain, with_causes};
 
 /// Flags that stand before or after any verb.
 #[derive(Debug, Clone, Default, Args)]
@@ -63,10 +63,12 @@ impl Context {
     }
 
     /// The engine on the roots of the command line, after what a killed command or a reboot has left was put in order.
+    /// What resists is told, and no reason not to do what was asked for.
     pub(crate) fn engine(&self) -> Result<Engine, Failure> {
         let engine = self.engine_as_it_is()?;
-        for problem in engine.heal()?.problems {
-            complain(&problem);
+        match engine.heal() {
+            Ok(report) => report.problems.iter().for_each(|problem| complain(problem)),
+            Err(error) => complain(&with_causes(&error)),
         }
         Ok(engine)
     }
@@ -78,35 +80,13 @@ impl Context {
 
     /// The engine's settings as the command line has them.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        let minictl = std::env::current_exe().map_err(|error| {
-            Failure::new(format!(
-                "find the path of this program in /proc/self/exe: {error}"
-            ))
-        })?;
         let global = self.global.clone();
         Ok(Config {
             data_root: global.data_root,
             run_root: global.run_root,
-            cgroup_parent: global.cgroup_parent,
-            minirun: minirun_path(&minictl),
-            minictl,
+            cgroup_parent: global.cgroup_parent.trim_matches('/').to_owned(),
             insecure_registries: global.insecure_registries,
+            ..Config::usual()?
         })
     }
-}
-
-/// `minirun`: MINI_MINIRUN, else beside this program, else the first in PATH, else where `make install` puts it.
-pub(crate) fn minirun_path(minictl: &Path) -> PathBuf {
-    if let Some(chosen) = std::env::var_os("MINI_MINIRUN").filter(|path| !path.is_empty()) {
-        return chosen.into();
-    }
-    let beside = minictl.with_file_name("minirun");
-    if beside.is_file() {
-        return beside;
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .map(|dir| dir.join("minirun"))
-        .find(|file| file.is_file())
-        .unwrap_or(beside)
 }
