@@ -136,7 +136,7 @@ pub enum Error {
 }
 
 /// The results of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Kinds of trouble, for whoever has to tell the user's faults from the environment's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -203,4 +203,13 @@ fn list(platforms: &[Platform]) -> String {
     }
     let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
     names.join(", ")
+}
+
+/// The cause of all causes.
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }

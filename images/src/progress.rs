@@ -63,7 +63,7 @@ pub enum PullEvent {
     },
 }
 
-/// What one layer is doing. The bytes done never go back, save after `Retrying` for a server that can't resume.
+/// What one layer is doing. The bytes done never go back: a server that can't resume lets them stand still.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LayerState {
     /// It has to wait for its turn, or another process is downloading it.
