@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::OnceLock;
 
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{
@@ -148,7 +149,9 @@ impl Attributes {
 
     /// New files belong to this process's user already.
     fn is_own(&self) -> bool {
-        self.uid == Uid::effective().as_raw() && self.gid == Gid::effective().as_raw()
+        static OWN: OnceLock<(u32, u32)> = OnceLock::new();
+        let own = OWN.get_or_init(|| (Uid::effective().as_raw(), Gid::effective().as_raw()));
+        (self.uid, self.gid) == *own
     }
 
     /// `security.capability` last, so that nothing after it takes it away.

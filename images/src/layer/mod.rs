@@ -19,12 +19,10 @@ mod tree;
 mod unpack;
 
 use std::io::Read;
-use std::os::fd::AsFd;
 
 pub(crate) use attributes::Attributes;
 pub(crate) use finalise::finalise;
 pub(crate) use lower::Lower;
-use stream::Stream;
 pub(crate) use unpack::Pending;
 
 use crate::digest::Digest;
@@ -76,18 +74,21 @@ pub struct Unpacked {
 /// # Errors
 /// A damaged or hostile archive, a cap exceeded, the kernel's refusals (a full disk among them), or whatever `reader` returns.
 pub fn unpack(
-    reader: impl Read,
+    reader: impl Read + Send,
     media_type: &str,
     staging: &StagingDir,
     limits: &Limits,
     progress: &mut dyn FnMut(u64),
 ) -> StoreResult<Unpacked> {
     check_media_type(media_type)?;
-    let stream =
-        Stream::new(reader, limits.expanded, progress).map_err(|error| StoreError::Stream {
-            reason: error.to_string(),
-        })?;
-    let written = unpack::write(stream, staging.root().as_fd(), limits)?;
+    let written = stream::expand(reader, limits.expanded, progress, |stream| {
+        unpack::write(stream, staging.root(), limits)
+    });
+    let written = written.map_err(|source| StoreError::Io {
+        operation: "start a thread for",
+        object: "unpacking".to_owned(),
+        source,
+    })??;
     Ok(Unpacked {
         diff_id: Digest::from_sha256(written.sha256),
         expanded: written.expanded,
