@@ -1,7 +1,6 @@
 //! Errors as the person sees them: one line on standard error and an exit code. Classified here, once.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io;
 
 /// Why a verb failed.
@@ -124,19 +123,32 @@ pub(crate) fn for_each(
     Ok(code)
 }
 
-/// The error and all it came from, `: ` between them; a cause whose words already stand there is left out.
+/// The error and all it came from, `: ` between them. A cause whose words already stand there is left out, and so are
+/// all causes where the error itself names the one at the root.
 pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
+    let mut causes = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            // Writing to a string can't fail.
-            let _ = write!(text, ": {words}");
-        }
+        causes.push(error.to_string());
         cause = error.source();
     }
+    let mut text = error.to_string();
+    if causes.last().is_some_and(|root| says(&text, root)) {
+        return text;
+    }
+    for words in &causes {
+        if !says(&text, words) {
+            text.push_str(": ");
+            text.push_str(words);
+        }
+    }
     text
+}
+
+/// Whether `text` has these words, in whatever case and without the number that the kernel's errors carry.
+fn says(text: &str, words: &str) -> bool {
+    let words = words.split(" (os error ").next().unwrap_or(words);
+    text.to_lowercase().contains(&words.to_lowercase())
 }
 
 #[cfg(test)]
@@ -176,6 +188,14 @@ mod tests {
             "start web: mount /proc: permission denied",
         );
         check(&["start web: no space", "no space"], "start web: no space");
+        check(
+            &[
+                "get x: connection refused; is it running?",
+                "send",
+                "Connection refused (os error 111)",
+            ],
+            "get x: connection refused; is it running?",
+        );
     }
 
     #[test]

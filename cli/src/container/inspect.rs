@@ -158,7 +158,7 @@ fn host_config(container: &Container) -> Value {
     json!({
         "AutoRemove": spec.remove,
         "NetworkMode": view::networks(container).first(),
-        "PortBindings": port_bindings(container),
+        "PortBindings": requested_bindings(container),
         "PublishAllPorts": spec.publish_all,
         "Privileged": spec.privileged,
         "ReadonlyRootfs": spec.read_only,
@@ -215,9 +215,36 @@ fn mount(mount: &Mount) -> Value {
     }
 }
 
+/// The bindings asked for: as `port_bindings`, with an empty port where any free one will do.
+fn requested_bindings(container: &Container) -> Value {
+    let mut ports: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for port in container
+        .record
+        .spec
+        .ports
+        .iter()
+        .flat_map(|port| port.mappings())
+    {
+        let host_port = if port.host_port == 0 {
+            String::new()
+        } else {
+            port.host_port.to_string()
+        };
+        let address = port
+            .host_ip
+            .map(|address| address.to_string())
+            .unwrap_or_default();
+        ports
+            .entry(format!("{}/{}", port.container_port, port.protocol))
+            .or_default()
+            .push(json!({ "HostIp": address, "HostPort": host_port }));
+    }
+    json!(ports)
+}
+
 /// `{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}], "443/tcp": null}`: what is published now; exposed ports that
 /// are not have no binding.
-pub(crate) fn port_bindings(container: &Container) -> Value {
+fn port_bindings(container: &Container) -> Value {
     let mut ports: BTreeMap<String, Value> = BTreeMap::new();
     for exposed in &container.record.exposed {
         for port in exposed.first..=exposed.last {
