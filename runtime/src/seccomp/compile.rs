@@ -22,19 +22,7 @@ const X32_BIT: u32 = 0x4000_0000;
 /// judged. (SECCOMP_RET_KILL_PROCESS)
 const STRANGE: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 
-/// Compiles a profile into a classic BPF program for seccomp(2).
-///
-/// The architecture of this machine is always among those judged; others are those of the profile that this machine can
-/// execute. Names that an architecture doesn't know are passed over. A call newer than all that the profile names
-/// gets ENOSYS instead of the default refusal, so that programs fall back to what they used before.
-///
-/// # Errors
-/// An argument index above 5, an error number above 4095, a program longer than 4096 instructions.
-pub fn compile(profile: &LinuxSeccomp) -> Result<Vec<sock_filter>, SeccompError> {
-    compile_for(native(), profile)
-}
-
-/// As [`compile`], for a machine of this architecture.
+/// The program for a machine of this architecture.
 pub(super) fn compile_for(native: Arch, profile: &LinuxSeccomp) -> Result<Vec<sock_filter>, SeccompError> {
     let judged = judged(native, profile);
     let mut program = vec![bpf::load(bpf::ARCHITECTURE)];
@@ -74,7 +62,8 @@ pub(super) fn verdict(
     })
 }
 
-fn native() -> Arch {
+/// The architecture of this machine.
+pub(super) fn native() -> Arch {
     if cfg!(target_arch = "aarch64") { Arch::ScmpArchAarch64 } else { Arch::ScmpArchX86_64 }
 }
 

@@ -2,7 +2,7 @@
 
 /// Why a seccomp profile can't become a filter.
 #[derive(Debug, thiserror::Error)]
-pub enum SeccompError {
+pub(super) enum SeccompError {
     /// System calls have six arguments.
     #[error("seccomp rule for {call}: there is no argument {index}, system calls have 0 to 5")]
     Argument {
@@ -25,4 +25,10 @@ pub enum SeccompError {
         /// Instructions needed.
         length: usize,
     },
+}
+
+impl From<SeccompError> for crate::Error {
+    fn from(error: SeccompError) -> crate::Error {
+        crate::Error::new(crate::ErrorKind::InvalidSpec, error.to_string())
+    }
 }
