@@ -19,6 +19,8 @@ use crate::store::{Admission, Ingest, StagingDir, Store, StoreError, StoreResult
 
 /// Between two looks at a download that somebody else makes.
 const POLL: Duration = Duration::from_millis(50);
+/// Bytes that an attempt has to bring to count as progress.
+const GOOD_PART: u64 = 256 << 10;
 
 /// An unpacked layer, to be committed with its image.
 pub(super) type Ready = (StagingDir, Unpacked);
@@ -167,8 +169,8 @@ impl<'scope, 'env> Workshop<'scope, 'env> {
                 made = 0;
                 continue;
             }
-            // An attempt that brought something counts as the first of a new row.
-            made = if ingest.offset() > before {
+            // An attempt that brought a good part counts as the first of a new row.
+            made = if ingest.offset() > before + GOOD_PART {
                 1
             } else {
                 made + 1

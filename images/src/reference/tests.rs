@@ -299,7 +299,7 @@ fn names_that_are_none() {
         ("redis:", "tag \"\""),
         ("redis:-x", "tag \"-x\""),
         ("redis:a b", "tag \"a b\""),
-        ("redis:a/b", "tag \"a/b\""),
+        ("redis:a/b", "host name"),
         (" redis", "redis"),
         ("rédis", "rédis"),
         ("-test:5000/repo", "host name"),

@@ -13,6 +13,7 @@ mod retry;
 mod session;
 #[cfg(test)]
 pub(crate) mod tests;
+mod token;
 mod transport;
 
 use std::cell::Cell;

@@ -1,39 +1,35 @@
 //! What is known about one host while an image is pulled from it: its protocol, and the token it gave.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RANGE,
     WWW_AUTHENTICATE,
 };
 use reqwest::{Method, Response, Url};
-use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::challenge::{self, Bearer, Challenge};
 use super::endpoint::Endpoint;
 use super::fault::{self, Failure, Purpose};
 use super::redirect::follow;
+use super::token::{basic_header, bearer_header};
 use super::transport::Transport;
 use crate::auth::Credentials;
 use crate::error::{Error, Result};
 
-/// How often one request may make us get a new token.
-const MAX_TOKENS: u32 = 3;
-/// What a token lives for when its server does not say (distribution's token specification).
-const TOKEN_LIFE: u64 = 60;
-/// Bytes of a token server's answer.
-const TOKEN_LIMIT: u64 = 1 << 20;
+/// How often one request is made again with other credentials: its own, or those that others got meanwhile.
+const MAX_ROUNDS: u32 = 8;
+/// Tokens that one request gets when those before it had worked for others.
+const MAX_RENEWALS: u32 = 3;
 
 /// One host, and how it is spoken to.
 pub(super) struct Session {
     pub(super) endpoint: Endpoint,
-    credentials: Credentials,
+    pub(super) credentials: Credentials,
     /// `repository:NAME:pull`.
-    scope: String,
+    pub(super) scope: String,
     /// The protocol that worked.
     scheme: Cell<Option<&'static str>>,
     /// Held while a token is fetched, so that all who need it wait for the one.
@@ -41,15 +37,15 @@ pub(super) struct Session {
 }
 
 /// How requests are authorised.
-struct Access {
-    kind: Kind,
+pub(super) struct Access {
+    pub(super) kind: Kind,
     /// Counts changes, so that a late `401` for an old token does not throw away the new one.
-    generation: u64,
+    pub(super) generation: u64,
     /// A request succeeded with it.
-    proved: bool,
+    pub(super) proved: bool,
 }
 
-enum Kind {
+pub(super) enum Kind {
     /// Nothing was asked for yet.
     Open,
     Basic,
@@ -58,6 +54,13 @@ enum Kind {
         token: String,
         expires: Instant,
     },
+}
+
+/// What a refused request was shown as allowed by.
+struct Used {
+    generation: u64,
+    /// Tokens that it got itself.
+    renewals: u32,
 }
 
 /// One request.
@@ -69,16 +72,6 @@ pub(super) struct Ask<'a> {
     /// The first byte wished for.
     pub(super) offset: u64,
     pub(super) purpose: &'a Purpose,
-}
-
-#[derive(Deserialize)]
-struct TokenAnswer {
-    #[serde(default)]
-    token: Option<String>,
-    #[serde(default)]
-    access_token: Option<String>,
-    #[serde(default)]
-    expires_in: Option<u64>,
 }
 
 impl Session {
@@ -140,7 +133,7 @@ impl Session {
                 reason: format!("is no host name: {error}"),
             })
         })?;
-        let mut tokens = 0;
+        let (mut rounds, mut renewals) = (0, 0);
         loop {
             let (authorization, generation) =
                 self.authorization(transport, &url, ask.purpose).await?;
@@ -149,9 +142,14 @@ impl Session {
             match response.status().as_u16() {
                 200 => {}
                 206 | 416 if ask.offset > 0 => {}
-                401 if same_server && tokens < MAX_TOKENS => {
-                    tokens += 1;
-                    self.challenged(transport, &url, response, generation, ask.purpose)
+                401 if same_server && rounds < MAX_ROUNDS => {
+                    rounds += 1;
+                    let used = Used {
+                        generation,
+                        renewals,
+                    };
+                    renewals += self
+                        .challenged(transport, &url, response, used, ask.purpose)
                         .await?;
                     continue;
                 }
@@ -260,19 +258,20 @@ impl Session {
         Ok((header, access.generation))
     }
 
-    /// Answers a `401`: gets what is asked for, or tells why it can't be had.
+    /// Answers a `401`: gets what is asked for, or tells why it can't be had. Returns how many tokens it got.
     async fn challenged(
         &self,
         transport: &Transport,
         url: &Url,
         response: Response,
-        used: u64,
+        used: Used,
         purpose: &Purpose,
-    ) -> Result<(), Failure> {
+    ) -> Result<u32, Failure> {
         let mut access = self.access.lock().await;
-        if access.generation != used {
-            return Ok(());
+        if access.generation != used.generation {
+            return Ok(0);
         }
+        let enough = if access.proved { MAX_RENEWALS } else { 1 };
         let headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
         let challenge = challenge::choose(headers.filter_map(|value| value.to_str().ok()));
         match (challenge, &access.kind, &self.credentials) {
@@ -280,19 +279,19 @@ impl Session {
             (Some(Challenge::Basic), Kind::Open, Credentials::Basic { .. }) => {
                 *access = Access {
                     kind: Kind::Basic,
-                    generation: used + 1,
+                    generation: used.generation + 1,
                     proved: false,
                 };
-                return Ok(());
+                return Ok(0);
             }
             (Some(Challenge::Basic), _, _) => {}
-            // A token fresh from its server that never opened anything: another like it won't either.
+            // A token fresh from its server that opens nothing: another like it won't either.
             (Some(Challenge::Bearer(asked)), Kind::Token { bearer, .. }, _)
-                if !access.proved && asked == *bearer => {}
+                if used.renewals >= enough && asked == *bearer => {}
             (Some(Challenge::Bearer(asked)), _, _) => {
-                return self
-                    .renew(&mut access, transport, url, asked, purpose)
-                    .await;
+                self.renew(&mut access, transport, url, asked, purpose)
+                    .await?;
+                return Ok(1);
             }
         }
         drop(access);
@@ -306,169 +305,8 @@ impl Session {
         .await)
     }
 
-    /// Gets a token from the server that the registry named.
-    async fn renew(
-        &self,
-        access: &mut Access,
-        transport: &Transport,
-        registry: &Url,
-        bearer: Bearer,
-        purpose: &Purpose,
-    ) -> Result<(), Failure> {
-        let unexpected = |registry: String, detail: String| {
-            Failure::last(Error::UnexpectedAnswer {
-                operation: format!("get a token to {}", purpose.operation),
-                registry,
-                detail,
-            })
-        };
-        let realm = Url::parse(&bearer.realm)
-            .ok()
-            .filter(|realm| {
-                matches!(realm.scheme(), "https" | "http") && realm.host_str().is_some()
-            })
-            .ok_or_else(|| {
-                unexpected(
-                    self.endpoint.host.clone(),
-                    format!(
-                        "it names {:?} as token server, which is no address",
-                        bearer.realm
-                    ),
-                )
-            })?;
-        let host = challenge::host_of(&realm);
-        let trusted = challenge::may_see_credentials(registry, &realm);
-        let response = self
-            .request_token(transport, realm, &bearer, trusted, purpose)
-            .await?;
-        if response.status().as_u16() != 200 {
-            let advice = if trusted {
-                self.advice()
-            } else {
-                self.advice_for_stranger(&host)
-            };
-            return Err(fault::from_answer(transport, response, &host, purpose, &advice).await);
-        }
-        let body = transport
-            .read(response, TOKEN_LIMIT)
-            .await
-            .map_err(|trouble| fault::from_trouble(trouble, &host, purpose))?;
-        let answer: TokenAnswer = serde_json::from_slice(&body).map_err(|_| {
-            unexpected(
-                host.clone(),
-                "the token server's answer is not the JSON it should be".to_owned(),
-            )
-        })?;
-        let token = [answer.token, answer.access_token]
-            .into_iter()
-            .flatten()
-            .find(|token| !token.is_empty())
-            .ok_or_else(|| {
-                unexpected(host, "the token server's answer holds no token".to_owned())
-            })?;
-        let life = answer
-            .expires_in
-            .unwrap_or(TOKEN_LIFE)
-            .clamp(TOKEN_LIFE, 86400);
-        // A little early, so that it does not run out on the way.
-        let expires = Instant::now() + Duration::from_secs(life - life / 10);
-        *access = Access {
-            kind: Kind::Token {
-                bearer,
-                token,
-                expires,
-            },
-            generation: access.generation + 1,
-            proved: false,
-        };
-        Ok(())
-    }
-
-    async fn request_token(
-        &self,
-        transport: &Transport,
-        mut realm: Url,
-        bearer: &Bearer,
-        trusted: bool,
-        purpose: &Purpose,
-    ) -> Result<Response, Failure> {
-        let scope = bearer.scope.as_deref().unwrap_or(&self.scope);
-        let mut parameters: Vec<(&str, &str)> = Vec::new();
-        parameters.extend(
-            bearer
-                .service
-                .as_deref()
-                .map(|service| ("service", service)),
-        );
-        parameters.push(("scope", scope));
-        let mut headers = HeaderMap::new();
-        let mut body = None;
-        let mut method = Method::GET;
-        match &self.credentials {
-            Credentials::IdentityToken(token) if trusted => {
-                let more = [
-                    ("grant_type", "refresh_token"),
-                    ("refresh_token", token),
-                    ("client_id", "mini"),
-                ];
-                let mut form = realm.clone();
-                form.query_pairs_mut()
-                    .clear()
-                    .extend_pairs(parameters.into_iter().chain(more));
-                body = form.query().map(str::to_owned);
-                headers.insert(
-                    CONTENT_TYPE,
-                    HeaderValue::from_static("application/x-www-form-urlencoded"),
-                );
-                method = Method::POST;
-            }
-            Credentials::Basic { username, password } if trusted => {
-                realm
-                    .query_pairs_mut()
-                    .extend_pairs(parameters)
-                    .append_pair("account", username);
-                headers.extend(
-                    basic_header(username, password)
-                        .ok()
-                        .map(|value| (AUTHORIZATION, value)),
-                );
-            }
-            _ => {
-                realm.query_pairs_mut().extend_pairs(parameters);
-            }
-        }
-        let mut followed = 0;
-        loop {
-            let host = challenge::host_of(&realm);
-            let response = transport
-                .send(method.clone(), realm.clone(), headers.clone(), body.clone())
-                .await
-                .map_err(|trouble| fault::from_trouble(trouble, &host, purpose))?;
-            // What was posted holds a secret, and goes nowhere else.
-            if !response.status().is_redirection() || body.is_some() {
-                return Ok(response);
-            }
-            let location = response
-                .headers()
-                .get(LOCATION)
-                .and_then(|value| value.to_str().ok());
-            let next = follow(&realm, location, followed).map_err(|detail| {
-                Failure::last(Error::UnexpectedAnswer {
-                    operation: format!("get a token to {}", purpose.operation),
-                    registry: host,
-                    detail,
-                })
-            })?;
-            if !next.same_server {
-                headers.remove(AUTHORIZATION);
-            }
-            followed += 1;
-            realm = next.url;
-        }
-    }
-
     /// What a user who was refused can do.
-    fn advice(&self) -> String {
+    pub(super) fn advice(&self) -> String {
         let host = &self.endpoint.host;
         match self.credentials {
             Credentials::Anonymous => format!(
@@ -480,7 +318,7 @@ impl Session {
         }
     }
 
-    fn advice_for_stranger(&self, realm: &str) -> String {
+    pub(super) fn advice_for_stranger(&self, realm: &str) -> String {
         match self.credentials {
             Credentials::Anonymous => self.advice(),
             _ => format!(
@@ -489,26 +327,6 @@ impl Session {
             ),
         }
     }
-}
-
-fn bearer_header(token: &str) -> Result<HeaderValue, reqwest::header::InvalidHeaderValue> {
-    secret(format!("Bearer {token}"))
-}
-
-fn basic_header(
-    username: &str,
-    password: &str,
-) -> Result<HeaderValue, reqwest::header::InvalidHeaderValue> {
-    secret(format!(
-        "Basic {}",
-        STANDARD.encode(format!("{username}:{password}"))
-    ))
-}
-
-fn secret(text: String) -> Result<HeaderValue, reqwest::header::InvalidHeaderValue> {
-    let mut value = HeaderValue::try_from(text)?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// Digits and punctuation are always a valid header.
