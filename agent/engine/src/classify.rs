@@ -1,6 +1,57 @@
-//! The kinds of errors of the rooms below, in the engine's words.
+//! The errors of the rooms below in the engine's words: their kinds, and containers where the network knows endpoints.
 
-use crate::error::ErrorKind;
+use crate::container::short;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind};
+use crate::records;
+
+/// The network's error, endpoints called by the names of their containers.
+pub(crate) fn named(engine: &Engine, error: network::Error) -> Error {
+    let name = |id: &str| match records::read(&engine.layout, id) {
+        Ok(Some(record)) => record.name,
+        _ => short(id).to_owned(),
+    };
+    match error {
+        network::Error::PortTaken {
+            address,
+            port,
+            protocol,
+            holder: Some(network::Holder::Endpoint(id)),
+        } => Error::State {
+            operation: "publish",
+            object: format!("port {address}:{port}/{protocol}"),
+            why: format!(
+                "it is already in use by container {}; stop that one, or choose another port",
+                name(&id)
+            ),
+        },
+        network::Error::InUse { network, endpoints } => Error::State {
+            operation: "remove",
+            object: format!("network {network}"),
+            why: format!(
+                "it is in use by {}; stop or remove the container first",
+                endpoints
+                    .iter()
+                    .map(|id| name(id))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        },
+        network::Error::AddressTaken {
+            network,
+            address,
+            owner,
+        } => Error::State {
+            operation: "join",
+            object: format!("network {network}"),
+            why: format!(
+                "address {address} is in use by container {}; choose another one",
+                name(&owner)
+            ),
+        },
+        other => other.into(),
+    }
+}
 
 pub(crate) fn network(error: &network::Error) -> ErrorKind {
     match error {

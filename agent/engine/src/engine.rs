@@ -22,7 +22,9 @@ use crate::prune::{PruneReport, PruneSpec};
 use crate::request::{ExecSpec, LogOptions, RunSpec, Stdio};
 use crate::spec::Host;
 use crate::stats::{ProcessTable, Stats};
-use crate::{create, exec, heal, host, logs, prune, records, remove, run, start, stats, stop, sys};
+use crate::{
+    classify, create, exec, heal, host, logs, prune, records, remove, run, start, stats, stop, sys,
+};
 
 /// The containers of this host.
 #[derive(Debug)]
@@ -254,7 +256,9 @@ impl Engine {
 
     /// Removes a network that nobody uses.
     pub fn remove_network(&self, name: &str) -> Result<Network> {
-        Ok(self.networks.remove(name)?)
+        self.networks
+            .remove(name)
+            .map_err(|error| classify::named(self, error))
     }
 
     /// Serves names on user-made networks until the last endpoint is gone; for the resolver's own process.

@@ -190,26 +190,35 @@ pub(crate) fn lost(engine: &Engine, id: &str, exit_code: i32, why: &str) -> Resu
     let Some(record) = records::read(layout, id)? else {
         return half_made(engine, id);
     };
-    if !layout.exit(id).exists() {
-        let started_at = fs::metadata(layout.started_mark(id))
-            .and_then(|meta| meta.modified())
-            .ok()
-            .and_then(|time| jiff::Timestamp::try_from(time).ok());
-        let exit = ExitStatus {
-            exit_code,
-            signal: None,
-            oom_killed: false,
-            pid: None,
-            started_at,
-            finished_at: Some(jiff::Timestamp::now()),
-            error: Some(why.to_owned()),
-        };
-        json::write(&layout.exit(id), &exit, Durable::No)?;
-        leave_word(engine, id, &exit);
-    }
+    let exit = match json::read::<ExitStatus>(&layout.exit(id))? {
+        Some(exit) => exit,
+        None => {
+            let exit = unseen(engine, id, exit_code, why);
+            json::write(&layout.exit(id), &exit, Durable::No)?;
+            exit
+        }
+    };
+    leave_word(engine, id, &exit);
     match record.spec.remove {
         true => locked(engine, &record, true),
         false => tear_down(engine, id),
+    }
+}
+
+/// The record of an end that nobody has seen.
+fn unseen(engine: &Engine, id: &str, exit_code: i32, why: &str) -> ExitStatus {
+    let started_at = fs::metadata(engine.layout.started_mark(id))
+        .and_then(|meta| meta.modified())
+        .ok()
+        .and_then(|time| jiff::Timestamp::try_from(time).ok());
+    ExitStatus {
+        exit_code,
+        signal: None,
+        oom_killed: false,
+        pid: None,
+        started_at,
+        finished_at: Some(jiff::Timestamp::now()),
+        error: Some(why.to_owned()),
     }
 }
 

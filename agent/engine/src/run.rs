@@ -68,6 +68,14 @@ pub(crate) fn pids(engine: &Engine, record: &Record) -> Result<Vec<i32>> {
         .map_err(failed("list the processes of", &record.name))
 }
 
+/// What it uses.
+pub(crate) fn stats(engine: &Engine, record: &Record) -> Result<runtime::cgroup::Stats> {
+    engine
+        .runtime
+        .stats(&container_id(&record.id)?)
+        .map_err(failed("measure", &record.name))
+}
+
 /// A signal by name or number.
 pub(crate) fn signal(text: &str) -> Result<i32, ParseError> {
     runtime::signal::parse(text).ok_or_else(|| {

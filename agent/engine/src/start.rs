@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use network::{EndpointSpec, Netns, PortMapping};
 
 use crate::attach::AttachClient;
+use crate::classify;
 use crate::container::{ExitStatus, MountKind, Record, short};
 use crate::create::bind_source;
 use crate::engine::{Engine, Started};
@@ -251,7 +252,8 @@ fn join_networks(engine: &Engine, record: &Record, inherited: &mut Vec<OwnedFd>)
                     } else {
                         Vec::new()
                     },
-                })?;
+                });
+                let attachment = attachment.map_err(|error| classify::named(engine, error))?;
                 joined.addresses.push(attachment.endpoint.ip);
                 joined.gateway = joined.gateway.or(Some(attachment.endpoint.gateway));
                 joined.resolver = joined.resolver.or(engine.networks.resolver_conf(&network));
@@ -272,7 +274,10 @@ fn reserve(
     let mut ports = Vec::new();
     for publish in published(record) {
         let (sockets, mappings) = match publish {
-            Publish::All(mappings) => engine.networks.reserve_ports(&mappings)?,
+            Publish::All(mappings) => engine
+                .networks
+                .reserve_ports(&mappings)
+                .map_err(|error| classify::named(engine, error))?,
             Publish::Any(choices) => any_of(engine, &choices)?,
         };
         inherited.extend(sockets);
@@ -290,7 +295,7 @@ fn any_of(engine: &Engine, choices: &[PortMapping]) -> Result<(Vec<OwnedFd>, Vec
         }
     }
     match last {
-        Some(error) => Err(error.into()),
+        Some(error) => Err(classify::named(engine, error)),
         None => Ok((Vec::new(), Vec::new())),
     }
 }

@@ -45,8 +45,38 @@ pub struct ProcessTable {
     pub rows: Vec<Vec<String>>,
 }
 
+/// What a container uses now.
+pub(crate) fn stats(engine: &Engine, name: &str) -> Result<Stats> {
+    let record = records::find(&engine.layout, name)?;
+    let Some(status) = run::status(&engine.runtime, &record.id) else {
+        return Err(not_running("measure", &record));
+    };
+    let used = run::stats(engine, &record)?;
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let (network_received, network_sent) = traffic(&read(&format!("/proc/{}/net/dev", status.pid)));
+    let since_boot = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)
+        .map_err(Error::errno("read", "the clock"))?;
+    Ok(Stats {
+        cpu_nanoseconds: used.cpu.usage,
+        taken_at_nanoseconds: std::time::Duration::from(since_boot).as_nanos() as u64,
+        cpus: engine.host()?.cpus,
+        memory: used.memory.working_set(),
+        memory_limit: limit(used.memory.limit, host_memory(&read("/proc/meminfo"))),
+        network_received,
+        network_sent,
+        block_read: used.io.iter().map(|device| device.read_bytes).sum(),
+        block_written: used.io.iter().map(|device| device.write_bytes).sum(),
+        pids: used.pids.current,
+    })
+}
+
+/// What is there is the limit where a larger one, or none, was set.
+fn limit(set: Option<u64>, host: u64) -> u64 {
+    set.map_or(host, |set| set.min(host))
+}
+
 /// Bytes received and sent on all interfaces but loopback, from /proc/PID/net/dev.
-pub(crate) fn traffic(text: &str) -> (u64, u64) {
+fn traffic(text: &str) -> (u64, u64) {
     let mut total = (0, 0);
     for line in text.lines() {
         let Some((name, numbers)) = line.split_once(':') else {
@@ -68,7 +98,7 @@ pub(crate) fn traffic(text: &str) -> (u64, u64) {
 }
 
 /// Bytes of memory, from /proc/meminfo.
-pub(crate) fn host_memory(meminfo: &str) -> u64 {
+fn host_memory(meminfo: &str) -> u64 {
     meminfo
         .lines()
         .find_map(|line| line.strip_prefix("MemTotal:"))
@@ -215,6 +245,10 @@ mod tests {
     #[test]
     fn memory_of_the_host() {
         assert_eq!(
+            (limit(None, 9), limit(Some(5), 9), limit(Some(99), 9)),
+            (9, 5, 9)
+        );
+        assert_eq!(
             host_memory("MemFree: 1 kB\nMemTotal:       2048 kB\n"),
             2 << 20
         );
@@ -240,7 +274,4 @@ mod tests {
         assert_eq!(describe(stat, b"", &clock).unwrap()[5], "[a) b (c]");
         assert!(describe("nonsense", b"", &clock).is_none());
     }
-}
-pub(crate) fn stats(_: &Engine, _: &str) -> Result<Stats> {
-    todo!()
 }
