@@ -7,6 +7,7 @@
 //! It never downloads, never configures a network, and leaves nothing mounted on the host.
 
 pub mod cgroup;
+pub mod command;
 pub mod log;
 pub mod monitor;
 pub mod seccomp;

@@ -1,2 +1,5 @@
-//! minirun
-fn main() {}
+//! `minirun`: one OCI container at a time, for people, engines and the monitor.
+
+fn main() -> std::process::ExitCode {
+    runtime::command::main()
+}

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -200,6 +200,14 @@ impl StateDir {
         &self.lock
     }
 
+    /// Closes the directory in a child process; the lock stays with the parent.
+    pub(crate) fn close_in_child(self) {
+        let fd = self.lock.as_raw_fd();
+        // Dropping would unlock, and the lock is one for both processes.
+        std::mem::forget(self);
+        let _ = nix::unistd::close(fd);
+    }
+
     /// Replaces the record.
     pub(crate) fn save(&self, record: &Record) -> Result<()> {
         let text = serde_json::to_vec(record).map_err(|error| Error::caused(ErrorKind::Io, "write state.json", error))?;
@@ -259,7 +267,6 @@ pub(crate) fn not_found(id: &ContainerId) -> Error {
 
 /// A path below an open directory, short enough for the address of a socket however deep the directory is.
 pub(crate) fn through(directory: impl AsFd, name: &str) -> PathBuf {
-    use std::os::fd::AsRawFd;
     PathBuf::from(format!("/proc/self/fd/{}/{name}", directory.as_fd().as_raw_fd()))
 }
 
