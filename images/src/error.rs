@@ -28,6 +28,18 @@ pub enum Error {
         /// What is wrong with it, or with the disk.
         source: StoreError,
     },
+    /// The disk with the store is full.
+    #[error(
+        "pull {reference}: the file system of {store} is full; make room there, or take unused images away"
+    )]
+    NoSpace {
+        /// The image.
+        reference: String,
+        /// The store's directory.
+        store: String,
+        /// Where it became full.
+        source: Box<Error>,
+    },
     /// The image is not here, and must not be pulled.
     #[error("image {reference} is not in the store, and the pull policy is never to pull")]
     NotPulled {
@@ -81,9 +93,6 @@ pub enum Error {
         detail: String,
         /// What the user can do.
         advice: String,
-        /// All of the cause.
-        #[source]
-        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// An answer that no registry gives.
     #[error("{operation}: unexpected answer of {registry}: {detail}")]
@@ -173,6 +182,7 @@ impl Error {
         match self {
             Error::Reference(_) | Error::Platform(_) | Error::Digest(_) => ErrorKind::Invalid,
             Error::Store(error) | Error::Layer { source: error, .. } => store_kind(error),
+            Error::NoSpace { .. } => ErrorKind::NoSpace,
             Error::NotPulled { .. } | Error::NotFound { .. } => ErrorKind::NotFound,
             Error::Unauthorized { .. } => ErrorKind::Unauthorized,
             Error::RateLimited { .. } => ErrorKind::RateLimited,

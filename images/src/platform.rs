@@ -86,13 +86,8 @@ impl Platform {
             .unwrap_or(lowest)
             .strip_prefix('v')?;
         let (major, minor) = variant.split_once('.').unwrap_or((variant, "0"));
-        Some(
-            major
-                .parse::<u32>()
-                .ok()?
-                .checked_mul(1000)?
-                .checked_add(minor.parse::<u32>().ok()?.min(999))?,
-        )
+        let (major, minor): (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
+        major.checked_mul(1000)?.checked_add(minor.min(999))
     }
 }
 

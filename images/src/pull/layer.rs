@@ -33,13 +33,6 @@ pub(super) struct Workshop<'scope, 'env> {
     pub(super) options: &'env PullOptions,
 }
 
-/// How a download ended that was not an error.
-enum Download {
-    Ready(Ready),
-    /// What was on the disk, or what a mirror sent, was wrong: begin anew.
-    Anew,
-}
-
 impl<'scope, 'env> Workshop<'scope, 'env> {
     /// Brings one layer here and unpacks it; `None` when the store has it unpacked already.
     pub(super) async fn layer(
@@ -83,11 +76,11 @@ impl<'scope, 'env> Workshop<'scope, 'env> {
                 }
                 Admission::Granted(ingest) => {
                     match self.download(blob, ingest, !anew, report).await? {
-                        Download::Ready(ready) => {
+                        Some(ready) => {
                             report.state(LayerState::Done);
                             return Ok(Some(ready));
                         }
-                        Download::Anew => {
+                        None => {
                             anew = true;
                             report.again();
                         }
@@ -97,14 +90,15 @@ impl<'scope, 'env> Workshop<'scope, 'env> {
         }
     }
 
-    /// Downloads what is missing and unpacks all of it at the same time.
+    /// Downloads what is missing and unpacks all of it at the same time. `None` when what was on the disk, or what a mirror sent, was
+    /// wrong and is to be fetched anew.
     async fn download(
         &self,
         blob: &'env Blob,
         mut ingest: Ingest,
         may_begin_anew: bool,
         report: &'env Report<'env>,
-    ) -> Result<Download> {
+    ) -> Result<Option<Ready>> {
         let resumed = ingest.offset();
         let start = if resumed > 0 {
             Some(ingest.reader()?.take(resumed))
@@ -127,7 +121,7 @@ impl<'scope, 'env> Workshop<'scope, 'env> {
         if let Err(error) = ingest.commit() {
             let wrong = matches!(error, StoreError::Mismatch { .. });
             if wrong && may_begin_anew && (self.client.pass_over_mirror() || resumed > 0) {
-                return Ok(Download::Anew);
+                return Ok(None);
             }
             return Err(match error {
                 StoreError::Mismatch {
@@ -142,9 +136,9 @@ impl<'scope, 'env> Workshop<'scope, 'env> {
         }
         report.complete();
         let outcome = line.finish().await?;
-        Ok(Download::Ready(
-            outcome.map_err(|error| self.bad_layer(blob, error))?,
-        ))
+        outcome
+            .map(Some)
+            .map_err(|error| self.bad_layer(blob, error))
     }
 
     /// Makes requests until all bytes are here.
@@ -344,7 +338,7 @@ impl Line {
     /// Tells the thread that this was all, and waits for it.
     async fn finish(self) -> Result<StoreResult<Ready>> {
         if let Some(feed) = self.feed {
-            feed.finish().await;
+            feed.finish();
         }
         match (self.outcome, self.unpacked) {
             (Some(outcome), _) => Ok(outcome),

@@ -11,6 +11,7 @@ mod report;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod writeback;
 
 use std::cell::Cell;
 use std::thread;
@@ -21,10 +22,11 @@ use layer::{Ready, Workshop};
 pub use options::{CredentialSource, Policy, PullOptions};
 use report::Report;
 use resolve::{Resolved, Sources};
+use writeback::Writeback;
 
 use crate::auth::Credentials;
 use crate::config_file;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::platform::Platform;
 use crate::progress::{LayerState, Progress, PullEvent};
 use crate::reference::Reference;
@@ -103,7 +105,14 @@ pub fn pull(
         });
     // A name that the system is still looking up need not be waited for.
     runtime.shutdown_background();
-    let image = result?;
+    let image = result.map_err(|error| match error.kind() {
+        ErrorKind::NoSpace => Error::NoSpace {
+            reference: reference.to_string(),
+            store: store.root().display().to_string(),
+            source: Box::new(error),
+        },
+        _ => error,
+    })?;
     progress.event(&PullEvent::Done {
         manifest: image.manifest.clone(),
         fetched: fetched.get(),
@@ -130,7 +139,14 @@ fn layers(
             report.state(LayerState::Waiting);
         }
     }
+    let size = blobs
+        .iter()
+        .zip(&resolved.chain)
+        .filter(|(_, chain)| !store.has_layer(chain))
+        .map(|(blob, _)| blob.size);
+    let size = size.fold(0, u64::saturating_add);
     let mut layers = thread::scope(|scope| {
+        let _writeback = Writeback::start(scope, store, size);
         let workshop = Workshop {
             scope,
             store,

@@ -241,18 +241,8 @@ fn names_as_docker_reads_them() {
         false,
         "r:_a.B-c",
     );
-    check(
-        &"a/"
-            .repeat(127)
-            .replace("a/a", "a/a")
-            .trim_end_matches('/')
-            .to_owned(),
-        hub,
-        "a/".repeat(127).trim_end_matches('/'),
-        latest,
-        false,
-        &format!("{}:latest", "a/".repeat(127).trim_end_matches('/')),
-    );
+    let deep = "a/".repeat(126) + "a";
+    check(&deep, hub, &deep, latest, false, &format!("{deep}:latest"));
     check(
         "a23456789012345678901234567890123456789012345678901234567890123",
         hub,

@@ -60,22 +60,16 @@ impl Failure {
 
 /// Puts a failed connection into words.
 pub(super) fn from_trouble(trouble: Trouble, registry: &str, purpose: &Purpose) -> Failure {
-    let unreachable =
-        |detail: String,
-         advice: String,
-         class,
-         unconnected,
-         source: Option<Box<dyn StdError + Send + Sync>>| Failure {
-            error: Error::Unreachable {
-                operation: purpose.operation.clone(),
-                registry: registry.to_owned(),
-                detail,
-                advice,
-                source,
-            },
-            class,
-            unconnected,
-        };
+    let unreachable = |detail: String, advice: String, class, unconnected| Failure {
+        error: Error::Unreachable {
+            operation: purpose.operation.clone(),
+            registry: registry.to_owned(),
+            detail,
+            advice,
+        },
+        class,
+        unconnected,
+    };
     let running = format!("is the registry running, and {registry} its right name?");
     match trouble {
         Trouble::Refused(error) => Failure::last(error),
@@ -88,7 +82,6 @@ pub(super) fn from_trouble(trouble: Trouble, registry: &str, purpose: &Purpose) 
             "the network or the registry is too slow, or stands still".to_owned(),
             Some(Class::Broken),
             false,
-            None,
         ),
         Trouble::Broken(error) => {
             let unconnected = error.is_connect() && !error.is_timeout();
@@ -120,13 +113,7 @@ pub(super) fn from_trouble(trouble: Trouble, registry: &str, purpose: &Purpose) 
                     Some(Class::Broken),
                 ),
             };
-            unreachable(
-                detail,
-                advice,
-                class,
-                unconnected,
-                Some(Box::new(error.without_url())),
-            )
+            unreachable(detail, advice, class, unconnected)
         }
     }
 }

@@ -350,7 +350,6 @@ impl Incoming<'_> {
                 registry: self.host.clone(),
                 detail: format!("the answer ended after {have} of {size} bytes"),
                 advice: "the registry or something on the way to it is faulty".to_owned(),
-                source: None,
             },
             class: Some(Class::Broken),
             unconnected: false,

@@ -132,14 +132,6 @@ fn resuming_is_not_trusted() {
             }
         }
     };
-    let rewrite = |answer: Answer, value: &str| {
-        Answer {
-            headers: Vec::new(),
-            ..answer
-        }
-        .header("Content-Range", value)
-    };
-    let _ = rewrite;
     for fault in [
         // The right rest.
         (|_, good| good) as fn(&Request, Answer) -> Answer,
