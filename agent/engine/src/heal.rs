@@ -65,7 +65,7 @@ fn unfinished(engine: &Engine, report: &mut HealReport) -> Result<()> {
 fn dead(engine: &Engine, report: &mut HealReport) -> Result<()> {
     let layout = &engine.layout;
     for id in json::names(&layout.run_containers())? {
-        if !id::is_id(&id) || lock::is_held(&layout.monitor_lock(&id))? {
+        if !id::is_id(&id) {
             continue;
         }
         let directory = layout.container(&id);

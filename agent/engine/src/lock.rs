@@ -58,7 +58,7 @@ fn take(path: &Path, how: FlockArg) -> Result<Option<Lock>> {
     }
 }
 
-/// Whether somebody holds the lock on `path`; not when the file is missing.
+/// Whether somebody holds the lock on `path`; not when the file is missing. It is held by us while we look.
 pub(crate) fn is_held(path: &Path) -> Result<bool> {
     let file = match File::open(path) {
         Ok(file) => file,

@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::id;
 use crate::json;
 use crate::layout::Layout;
-use crate::lock;
 
 /// The ids of all containers and of what is half-made, sorted.
 pub(crate) fn ids(layout: &Layout) -> Result<Vec<String>> {
@@ -112,9 +111,10 @@ pub(crate) fn drop_name(layout: &Layout, name: &str, id: &str) -> Result<()> {
     }
 }
 
-/// The state of a container: the monitor's lock says whether it runs, the exit record how it ended.
+/// The state of a container: the runtime says whether it runs, the exit record how it ended. The monitor's lock is left
+/// alone: to look at it is to hold it for a moment, in which the monitor could not take it.
 pub(crate) fn observe(layout: &Layout, runtime: &Runtime, id: &str) -> Result<State> {
-    if lock::is_held(&layout.monitor_lock(id))?
+    if layout.run_container(id).exists()
         && !layout.exit(id).exists()
         && let Some(state) = running(layout, runtime, id)
     {

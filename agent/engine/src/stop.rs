@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -89,10 +90,10 @@ pub(crate) fn wait(engine: &Engine, name: &str) -> Result<ExitStatus> {
 
 fn wait_for(engine: &Engine, record: &Record) -> Result<ExitStatus> {
     let layout = &engine.layout;
-    let path = layout.monitor_lock(&record.id);
-    match File::open(&path) {
-        Ok(file) => {
-            let mut file = lock::wait_free(file, &path)?;
+    if let Some((file, path)) = monitor_lock(engine, record)? {
+        let mut file = lock::wait_free(file, &path)?;
+        // Its exit command leaves word in the file; when that was killed too, we do its work.
+        for attempt in 0..2 {
             let mut word = Vec::new();
             file.rewind()
                 .and_then(|()| file.read_to_end(&mut word))
@@ -100,17 +101,10 @@ fn wait_for(engine: &Engine, record: &Record) -> Result<ExitStatus> {
             if let Ok(exit) = serde_json::from_slice(&word) {
                 return Ok(exit);
             }
-            // Nobody has tidied up: the monitor was killed.
-            tidy(engine, record)?;
-            file.rewind()
-                .and_then(|()| file.read_to_end(&mut word))
-                .map_err(Error::io("read", &path))?;
-            if let Ok(exit) = serde_json::from_slice(&word) {
-                return Ok(exit);
+            if attempt == 0 {
+                tidy(engine, record)?;
             }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Error::io("open", &path)(error)),
     }
     match json::read(&layout.exit(&record.id))? {
         Some(exit) => Ok(exit),
@@ -130,13 +124,23 @@ fn wait_for(engine: &Engine, record: &Record) -> Result<ExitStatus> {
 
 /// Waits until the monitor and its exit command are done, and does their work if they died over it.
 pub(crate) fn settle(engine: &Engine, record: &Record) -> Result<()> {
+    if let Some((file, path)) = monitor_lock(engine, record)? {
+        lock::wait_free(file, &path)?;
+        tidy(engine, record)?;
+    }
+    Ok(())
+}
+
+/// The file that the monitor holds the lock on; `None` when there is no run of the container left. Looked for under the
+/// container's own lock: between the start and the moment the monitor has its lock nobody may touch that.
+fn monitor_lock(engine: &Engine, record: &Record) -> Result<Option<(File, PathBuf)>> {
+    let Some(_lock) = Lock::wait(&engine.layout.container(&record.id))? else {
+        return Ok(None);
+    };
     let path = engine.layout.monitor_lock(&record.id);
     match File::open(&path) {
-        Ok(file) => {
-            lock::wait_free(file, &path)?;
-            tidy(engine, record)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(file) => Ok(Some((file, path))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("open", &path)(error)),
     }
 }
@@ -164,6 +168,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Polls readable once the process has ended.
+    pub(crate) fn descriptor(&self) -> &OwnedFd {
+        &self.descriptor
+    }
+
     /// Waits for its end; whether it came in time.
     fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
@@ -193,10 +202,7 @@ impl Process {
 }
 
 /// `None` when the container doesn't run.
-fn process(engine: &Engine, record: &Record) -> Result<Option<Process>> {
-    if !lock::is_held(&engine.layout.monitor_lock(&record.id))? {
-        return Ok(None);
-    }
+pub(crate) fn process(engine: &Engine, record: &Record) -> Result<Option<Process>> {
     let Some(status) = run::status(&engine.runtime, &record.id) else {
         return Ok(None);
     };
