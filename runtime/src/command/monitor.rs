@@ -1,18 +1,20 @@
-//! `minirun monitor`: creates and starts a container, and stays beside it.
+//! `minirun monitor`
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use super::Global;
+use super::arguments::{Id, parsed, usage, value};
+use crate::error::{Error, Result};
 use crate::monitor::{self, Options};
-use crate::{ContainerId, Error, ErrorKind, Result};
+use crate::runtime::Runtime;
 
-/// What `minirun monitor --help` prints.
-pub const HELP: &str = "\
-usage: minirun --root DIR monitor --bundle DIR --lock FILE --log FILE --exit-file FILE --report-fd N [OPTION]... ID
+pub(super) const HELP: &str = "\
+minirun --root DIR monitor --bundle DIR --lock FILE --log FILE --exit-file FILE --report-fd N [OPTION...] ID: create and
+start a container, and stay beside it: hold its streams and log, reap it, record its exit
 
-Creates and starts container ID and stays beside it: holds its streams and log, reaps it, records its exit.
 Returns at once; whether the start succeeded comes over the report descriptor as one line of JSON.
 
   --bundle DIR           the OCI bundle
@@ -31,50 +33,52 @@ Returns at once; whether the start succeeded comes over the report descriptor as
 const LOG_SIZE: u64 = 10 << 20;
 const LOG_FILES: u32 = 3;
 
-/// Reads the arguments after `monitor`, and carries them out. `root` is the directory of states.
-pub fn run(root: PathBuf, mut parser: lexopt::Parser) -> Result<()> {
-    monitor::run(parse(root, &mut parser)?)
+pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
+    monitor::run(parse(global.runtime.clone(), parser)?).map(|()| 0)
 }
 
-fn parse(root: PathBuf, parser: &mut lexopt::Parser) -> Result<Options> {
-    let bad = |error: lexopt::Error| Error::new(ErrorKind::InvalidSpec, format!("minirun monitor: {error}"));
+fn parse(runtime: Runtime, parser: &mut lexopt::Parser) -> Result<Options> {
     let mut paths: [Option<PathBuf>; 5] = Default::default();
-    let (mut size, mut files) = (LOG_SIZE, LOG_FILES);
+    let (mut log_max_size, mut log_max_files) = (LOG_SIZE, LOG_FILES);
     let (mut attach_fd, mut report_fd, mut stdin) = (None, None, false);
     let mut exit_command: Vec<OsString> = Vec::new();
-    let mut id: Option<ContainerId> = None;
-    while let Some(argument) = parser.next().map_err(bad)? {
+    let mut id = Id::default();
+    while let Some(argument) = parser.next().map_err(usage)? {
         match argument {
-            Long("bundle") => paths[0] = Some(parser.value().map_err(bad)?.into()),
-            Long("lock") => paths[1] = Some(parser.value().map_err(bad)?.into()),
-            Long("log") => paths[2] = Some(parser.value().map_err(bad)?.into()),
-            Long("exit-file") => paths[3] = Some(parser.value().map_err(bad)?.into()),
-            Long("attach-socket") => paths[4] = Some(parser.value().map_err(bad)?.into()),
-            Long("log-max-size") => size = parser.value().and_then(|value| value.parse()).map_err(bad)?,
-            Long("log-max-files") => files = parser.value().and_then(|value| value.parse()).map_err(bad)?,
-            Long("attach-fd") => attach_fd = Some(parser.value().and_then(|value| value.parse()).map_err(bad)?),
-            Long("report-fd") => report_fd = Some(parser.value().and_then(|value| value.parse()).map_err(bad)?),
-            Long("exit-command") => exit_command.push(parser.value().map_err(bad)?),
+            Long("bundle") => paths[0] = Some(value(parser)?.into()),
+            Long("lock") => paths[1] = Some(value(parser)?.into()),
+            Long("log") => paths[2] = Some(value(parser)?.into()),
+            Long("exit-file") => paths[3] = Some(value(parser)?.into()),
+            Long("attach-socket") => paths[4] = Some(value(parser)?.into()),
+            Long("log-max-size") => log_max_size = parsed(parser)?,
+            Long("log-max-files") => log_max_files = parsed(parser)?,
+            Long("attach-fd") => attach_fd = Some(parsed(parser)?),
+            Long("report-fd") => report_fd = Some(parsed(parser)?),
+            Long("exit-command") => exit_command.push(value(parser)?),
             Long("stdin") => stdin = true,
-            Value(value) if id.is_none() => id = Some(value.string().map_err(bad)?.parse()?),
-            other => return Err(bad(other.unexpected())),
+            Value(given) => id.set(given)?,
+            other => return Err(usage(other.unexpected())),
         }
     }
-    let missing = |name: &str| Error::new(ErrorKind::InvalidSpec, format!("minirun monitor: {name} is missing"));
     let [bundle, lock, log, exit_file, attach_socket] = paths;
+    let needed = |path: Option<PathBuf>, name: &str| path.ok_or_else(|| missing(name));
     Ok(Options {
-        root,
-        bundle: bundle.ok_or_else(|| missing("--bundle"))?,
-        lock: lock.ok_or_else(|| missing("--lock"))?,
-        log: log.ok_or_else(|| missing("--log"))?,
-        log_max_size: size,
-        log_max_files: files,
-        exit_file: exit_file.ok_or_else(|| missing("--exit-file"))?,
+        runtime,
+        bundle: needed(bundle, "--bundle")?,
+        lock: needed(lock, "--lock")?,
+        log: needed(log, "--log")?,
+        log_max_size,
+        log_max_files,
+        exit_file: needed(exit_file, "--exit-file")?,
         attach_fd,
         attach_socket,
         stdin,
         report_fd: report_fd.ok_or_else(|| missing("--report-fd"))?,
         exit_command,
-        id: id.ok_or_else(|| missing("the container's id"))?,
+        id: id.get()?,
     })
+}
+
+fn missing(option: &str) -> Error {
+    Error::invalid(format!("minirun monitor needs {option}; see minirun monitor --help"))
 }
