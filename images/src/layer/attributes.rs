@@ -29,10 +29,13 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// What a directory gets that no layer describes.
+    /// What a directory gets that no layer describes: it belongs to this process's user, which is root.
     pub(crate) fn of_unknown_directory() -> Attributes {
+        let (uid, gid) = own_ids();
         Attributes {
             mode: 0o755,
+            uid,
+            gid,
             ..Attributes::default()
         }
     }
@@ -149,9 +152,7 @@ impl Attributes {
 
     /// New files belong to this process's user already.
     fn is_own(&self) -> bool {
-        static OWN: OnceLock<(u32, u32)> = OnceLock::new();
-        let own = OWN.get_or_init(|| (Uid::effective().as_raw(), Gid::effective().as_raw()));
-        (self.uid, self.gid) == *own
+        (self.uid, self.gid) == own_ids()
     }
 
     /// `security.capability` last, so that nothing after it takes it away.
@@ -171,6 +172,12 @@ impl Attributes {
     fn time(&self) -> TimeSpec {
         TimeSpec::new(self.mtime.0, self.mtime.1.into())
     }
+}
+
+/// The user and group that new files belong to; asked once, for there are many files.
+fn own_ids() -> (u32, u32) {
+    static OWN: OnceLock<(u32, u32)> = OnceLock::new();
+    *OWN.get_or_init(|| (Uid::effective().as_raw(), Gid::effective().as_raw()))
 }
 
 /// `trusted.overlay.*` and `user.overlay.*` steer overlayfs: an archive has no say in them.

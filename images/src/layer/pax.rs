@@ -54,8 +54,11 @@ impl Pax {
     }
 }
 
+/// A key, its value, and the bytes behind the record.
+type Record<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
 /// Splits the first `"LENGTH KEY=VALUE\n"` off.
-fn record(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8]), String> {
+fn record(bytes: &[u8]) -> Result<Record<'_>, String> {
     let malformed = || "a PAX record is malformed".to_owned();
     let space = bytes
         .iter()

@@ -14,6 +14,7 @@ mod tests;
 mod writeback;
 
 use std::cell::Cell;
+use std::fs::{File, TryLockError};
 use std::thread;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -100,6 +101,7 @@ pub fn pull(
                     .map(|layer| (layer.digest.clone(), layer.size))
                     .collect(),
             });
+            let _turn = await_turn(store, &resolved, progress)?;
             let layers = layers(&runtime, store, &client, &resolved, options, progress)?;
             commit(store, reference, &resolved, layers, &fetched, progress)
         });
@@ -118,6 +120,33 @@ pub fn pull(
         fetched: fetched.get(),
     });
     Ok(image)
+}
+
+/// Waits while another process pulls the same image: then there is nothing left to do. Its manifest's file carries the lock.
+fn await_turn(store: &Store, resolved: &Resolved, progress: &dyn Progress) -> Result<File> {
+    let object = format!("manifest {}", resolved.manifest);
+    let Some(file) = store.blob(&resolved.manifest)? else {
+        return Err(StoreError::Missing { object }.into());
+    };
+    let refused = |source| StoreError::Io {
+        operation: "lock",
+        object,
+        source,
+    };
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::Error(error)) => return Err(refused(error).into()),
+        Err(TryLockError::WouldBlock) => {
+            for blob in &resolved.document.layers {
+                progress.event(&PullEvent::Layer {
+                    digest: blob.digest.clone(),
+                    state: LayerState::Waiting,
+                });
+            }
+            file.lock().map_err(refused)?;
+        }
+    }
+    Ok(file)
 }
 
 /// Brings all layers here, several at once; `None` for those that are unpacked already.

@@ -87,7 +87,10 @@ pub(super) fn from_trouble(trouble: Trouble, registry: &str, purpose: &Purpose) 
             let unconnected = error.is_connect() && !error.is_timeout();
             let (detail, advice, class) = match tls_error(&error) {
                 Some(rustls::Error::InvalidCertificate(reason)) => (
-                    format!("its certificate is not accepted: {reason:?}"),
+                    format!(
+                        "its certificate is not accepted: {}",
+                        certificate_fault(reason)
+                    ),
                     format!(
                         "add the authority that signed it to the trusted ones, or list {registry} as an insecure registry"
                     ),
@@ -115,6 +118,23 @@ pub(super) fn from_trouble(trouble: Trouble, registry: &str, purpose: &Purpose) 
             };
             unreachable(detail, advice, class, unconnected)
         }
+    }
+}
+
+/// The usual faults of certificates in plain words.
+fn certificate_fault(fault: &rustls::CertificateError) -> String {
+    use rustls::CertificateError as Fault;
+    match fault {
+        Fault::UnknownIssuer => "it is signed by an authority that is not trusted here".to_owned(),
+        Fault::Expired | Fault::ExpiredContext { .. } => "it has expired".to_owned(),
+        Fault::NotValidYet | Fault::NotValidYetContext { .. } => {
+            "it is not valid yet; is the clock right?".to_owned()
+        }
+        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => {
+            "it is for another name".to_owned()
+        }
+        Fault::Revoked => "it was revoked".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -231,22 +251,18 @@ fn describe(status: StatusCode, body: &[u8]) -> String {
     }
 }
 
+/// The error of TLS in a chain of causes. An `io::Error` names not what it was made of as its cause, but the cause of that.
 fn tls_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<rustls::Error>() {
-            return Some(found);
-        }
-        // An `io::Error` gives not itself away, but what it was made of has no other way out.
-        let wrapped = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        if let Some(found) = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Some(found);
-        }
-        next = error.source();
+    if let Some(found) = error.downcast_ref::<rustls::Error>() {
+        return Some(found);
     }
-    None
+    let inner = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    match inner {
+        Some(inner) => tls_error(inner),
+        None => tls_error(error.source()?),
+    }
 }
 
 /// The cause of all causes, in lower case where it is the kernel's.

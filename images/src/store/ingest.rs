@@ -31,7 +31,7 @@ pub struct Ingest {
     /// Carries the lock.
     _lock: File,
     file: File,
-    hasher: Sha256,
+    hasher: Box<Sha256>,
     offset: u64,
     /// What is written must not stay: it is wrong, or the disk is full.
     discard: bool,
@@ -88,7 +88,7 @@ impl Store {
             target: self.blob_path(digest),
             _lock: lock,
             file,
-            hasher: Sha256::new(),
+            hasher: Box::default(),
             offset: 0,
             discard: false,
         };
@@ -179,7 +179,7 @@ impl Ingest {
             .set_len(0)
             .map_err(StoreError::io("truncate", &path))?;
         io::Seek::rewind(&mut self.file).map_err(StoreError::io("rewind", &path))?;
-        self.hasher = Sha256::new();
+        *self.hasher = Sha256::new();
         self.offset = 0;
         Ok(())
     }

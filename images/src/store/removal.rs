@@ -185,7 +185,7 @@ mod tests {
         check(|tree| {
             fs::create_dir_all(tree.join("a/b/c")).unwrap();
             fs::write(tree.join("a/b/f"), "x").unwrap();
-            fs::set_permissions(tree.join("a/b"), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(tree.join("a/b"), fs::Permissions::from_mode(0o000)).unwrap();
         });
         check(|tree| {
             for name in 0..2000 {

@@ -154,10 +154,6 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 fn any_entry() -> impl Strategy<Value = E> {
-    let owner = (
-        nix::unistd::getuid().as_raw().into(),
-        nix::unistd::getgid().as_raw().into(),
-    );
     prop_oneof![
         name().prop_map(|name| file(name, "x")),
         name().prop_map(|name| directory(&name)),
@@ -165,7 +161,6 @@ fn any_entry() -> impl Strategy<Value = E> {
         (name(), name()).prop_map(|(name, link)| symlink(&name, &format!("/{link}"))),
         (name(), name()).prop_map(|(name, link)| hardlink(&name, &link)),
     ]
-    .prop_map(move |entry| E { owner, ..entry })
 }
 
 proptest! {

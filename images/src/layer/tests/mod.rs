@@ -48,7 +48,10 @@ fn entry(kind: EntryType, name: impl AsRef<[u8]>) -> E {
         link: vec![],
         data: vec![],
         mode,
-        owner: (0, 0),
+        owner: (
+            nix::unistd::getuid().as_raw().into(),
+            nix::unistd::getgid().as_raw().into(),
+        ),
         mtime: 1000,
         device: (0, 0),
         pax: vec![],
