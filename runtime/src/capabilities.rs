@@ -30,8 +30,12 @@ impl Sets {
 
     /// Without those that a process with `own` bounding and permitted capabilities can't give, and these by name.
     pub(crate) fn within(self, own: u64) -> (Sets, Vec<&'static str>) {
-        let asked = self.bounding | self.effective | self.permitted | self.inheritable | self.ambient;
-        let lacking = NAMES.iter().filter(|(_, _, number)| asked & !own & 1 << number != 0).map(|(_, name, _)| *name);
+        let asked =
+            self.bounding | self.effective | self.permitted | self.inheritable | self.ambient;
+        let lacking = NAMES
+            .iter()
+            .filter(|(_, _, number)| asked & !own & 1 << number != 0)
+            .map(|(_, name, _)| *name);
         let sets = Sets {
             bounding: self.bounding & own,
             effective: self.effective & own,
@@ -54,7 +58,11 @@ impl Sets {
                 Ok(false) => {}
                 // Beyond the last that this kernel knows.
                 Err(Errno::EINVAL) => break,
-                Err(errno) => return Err(Error::sys("read the bounding set", "of capabilities")(errno)),
+                Err(errno) => {
+                    return Err(Error::sys("read the bounding set", "of capabilities")(
+                        errno,
+                    ));
+                }
             }
         }
         Ok(())
@@ -77,15 +85,23 @@ impl Sets {
 
 /// What this process can give: its permitted capabilities that are in its bounding set.
 pub(crate) fn own() -> Result<u64> {
-    let [_, permitted, _] = process::capabilities().map_err(Error::sys("read", "the capabilities of minirun"))?;
-    let bounded = |number: &u32| permitted & 1 << number != 0 && process::in_bounding(*number) == Ok(true);
-    Ok((0..64).filter(bounded).fold(0, |set, number| set | 1 << number))
+    let [_, permitted, _] =
+        process::capabilities().map_err(Error::sys("read", "the capabilities of minirun"))?;
+    let bounded =
+        |number: &u32| permitted & 1 << number != 0 && process::in_bounding(*number) == Ok(true);
+    Ok((0..64)
+        .filter(bounded)
+        .fold(0, |set, number| set | 1 << number))
 }
 
 /// A capability by its name, `CAP_CHOWN`.
 pub(crate) fn parse(name: &str) -> Result<Capability> {
     let found = NAMES.iter().find(|(_, known, _)| *known == name);
-    found.map(|entry| entry.0).ok_or_else(|| Error::invalid(format!("there is no capability {name:?}: they are spelt like CAP_CHOWN")))
+    found.map(|entry| entry.0).ok_or_else(|| {
+        Error::invalid(format!(
+            "there is no capability {name:?}: they are spelt like CAP_CHOWN"
+        ))
+    })
 }
 
 /// The names of all known, in the order of their numbers.
@@ -94,12 +110,22 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn bits(set: Option<&Capabilities>) -> u64 {
-    let number = |wanted: &Capability| NAMES.iter().find(|(known, _, _)| known == wanted).map_or(0, |entry| 1 << entry.2);
-    set.into_iter().flatten().fold(0, |bits, capability| bits | number(capability))
+    let number = |wanted: &Capability| {
+        NAMES
+            .iter()
+            .find(|(known, _, _)| known == wanted)
+            .map_or(0, |entry| 1 << entry.2)
+    };
+    set.into_iter()
+        .flatten()
+        .fold(0, |bits, capability| bits | number(capability))
 }
 
 fn name(number: u32) -> String {
-    NAMES.iter().find(|entry| entry.2 == number).map_or_else(|| number.to_string(), |entry| entry.1.to_owned())
+    NAMES
+        .iter()
+        .find(|entry| entry.2 == number)
+        .map_or_else(|| number.to_string(), |entry| entry.1.to_owned())
 }
 
 const NAMES: [(Capability, &str, u32); 41] = [
@@ -156,19 +182,26 @@ mod tests {
 
     #[test]
     fn sets_as_bits() {
-        let sets = parse(r#"{"bounding": ["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE"], "effective": ["CAP_KILL"]}"#);
+        let sets = parse(
+            r#"{"bounding": ["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE"], "effective": ["CAP_KILL"]}"#,
+        );
         assert_eq!(sets.bounding, 1 | 1 << 40);
         assert_eq!(sets.effective, 1 << 5);
         assert_eq!((sets.permitted, sets.inheritable, sets.ambient), (0, 0, 0));
         assert_eq!(parse("{}"), Sets::default());
-        assert!(serde_json::from_str::<LinuxCapabilities>(r#"{"bounding": ["CAP_NOSUCH"]}"#).is_err());
+        assert!(
+            serde_json::from_str::<LinuxCapabilities>(r#"{"bounding": ["CAP_NOSUCH"]}"#).is_err()
+        );
     }
 
     #[test]
     fn what_the_machine_lacks_is_named() {
         let sets = parse(r#"{"bounding": ["CAP_CHOWN", "CAP_BPF"], "permitted": ["CAP_BPF"]}"#);
         let (left, lacking) = sets.within(1);
-        assert_eq!((left.bounding, left.permitted, lacking), (1, 0, vec!["CAP_BPF"]));
+        assert_eq!(
+            (left.bounding, left.permitted, lacking),
+            (1, 0, vec!["CAP_BPF"])
+        );
     }
 
     #[test]

@@ -60,12 +60,18 @@ impl ErrorKind {
 
     /// The name used in reports between processes, as `command_not_found`.
     pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("io", |(_, name)| name)
+        Self::ALL
+            .iter()
+            .find(|(kind, _)| *kind == self)
+            .map_or("io", |(_, name)| name)
     }
 
     /// The kind of a name that [`ErrorKind::as_str`] gave.
     pub fn from_name(name: &str) -> Option<ErrorKind> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+        Self::ALL
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(kind, _)| *kind)
     }
 
     fn of(errno: Errno) -> ErrorKind {
@@ -80,12 +86,20 @@ impl ErrorKind {
 impl Error {
     /// An error without a further cause.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), source: None }
+        Error {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// An error with its cause.
     pub fn caused(kind: ErrorKind, message: impl Into<String>, source: impl Into<Source>) -> Error {
-        Error { kind, message: message.into(), source: Some(source.into()) }
+        Error {
+            kind,
+            message: message.into(),
+            source: Some(source.into()),
+        }
     }
 
     /// The request can't be meant.
@@ -94,11 +108,16 @@ impl Error {
     }
 
     /// For `map_err`: `operation` on `object`, refused with an error number or an I/O error.
-    pub(crate) fn sys<E: Into<std::io::Error>>(operation: &str, object: impl Display) -> impl FnOnce(E) -> Error {
+    pub(crate) fn sys<E: Into<std::io::Error>>(
+        operation: &str,
+        object: impl Display,
+    ) -> impl FnOnce(E) -> Error {
         let message = format!("{operation} {object}");
         move |error| {
             let error: std::io::Error = error.into();
-            let kind = error.raw_os_error().map_or(ErrorKind::Io, |code| ErrorKind::of(Errno::from_raw(code)));
+            let kind = error
+                .raw_os_error()
+                .map_or(ErrorKind::Io, |code| ErrorKind::of(Errno::from_raw(code)));
             Error::caused(kind, message, error)
         }
     }
@@ -116,7 +135,11 @@ impl Error {
 
     /// The same failure as part of something larger.
     pub(crate) fn within(self, message: impl Display) -> Error {
-        Error { kind: self.kind, message: message.to_string(), source: Some(Box::new(self)) }
+        Error {
+            kind: self.kind,
+            message: message.to_string(),
+            source: Some(Box::new(self)),
+        }
     }
 
     /// The code that a command line exits with: 127 and 126 as a shell has them, else 1.
@@ -147,7 +170,9 @@ fn plain(text: &str) -> String {
         return text.to_owned();
     };
     let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
 }
 
 #[cfg(test)]

@@ -14,10 +14,16 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) fn check(hooks: &Hooks) -> Result<()> {
     for hook in all(hooks) {
         if !hook.path().is_absolute() {
-            return Err(Error::invalid(format!("hook {}: its path must be absolute", hook.path().display())));
+            return Err(Error::invalid(format!(
+                "hook {}: its path must be absolute",
+                hook.path().display()
+            )));
         }
         if hook.timeout().is_some_and(|seconds| seconds <= 0) {
-            return Err(Error::invalid(format!("hook {}: its timeout must be more than 0", hook.path().display())));
+            return Err(Error::invalid(format!(
+                "hook {}: its timeout must be more than 0",
+                hook.path().display()
+            )));
         }
     }
     Ok(())
@@ -45,7 +51,10 @@ pub(crate) fn prestart(hooks: &Hooks) -> &Option<Vec<Hook>> {
 
 /// Whether there are any for after the start or the end.
 pub(crate) fn any_later(hooks: &Hooks) -> bool {
-    [hooks.poststart(), hooks.poststop()].into_iter().flatten().any(|list| !list.is_empty())
+    [hooks.poststart(), hooks.poststop()]
+        .into_iter()
+        .flatten()
+        .any(|list| !list.is_empty())
 }
 
 /// Runs hooks one after the other, each with the container's state on its standard input. The first that fails ends it.
@@ -70,19 +79,31 @@ fn run_one(hook: &Hook, state: &[u8]) -> Result<()> {
     }
     // What a hook prints is not what the container prints: it goes where errors go.
     let output = std::io::stderr();
-    let output = std::os::fd::AsFd::as_fd(&output).try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from);
-    command.stdin(Stdio::piped()).stdout(output).process_group(0);
-    let mut child = command.spawn().map_err(Error::sys("execute", hook.path().display()))?;
+    let output = std::os::fd::AsFd::as_fd(&output)
+        .try_clone_to_owned()
+        .map_or_else(|_| Stdio::null(), Stdio::from);
+    command
+        .stdin(Stdio::piped())
+        .stdout(output)
+        .process_group(0);
+    let mut child = command
+        .spawn()
+        .map_err(Error::sys("execute", hook.path().display()))?;
     if let Some(mut input) = child.stdin.take() {
         // A hook that doesn't read may have closed it.
         let _ = input.write_all(state);
     }
     let status = match hook.timeout() {
-        None => child.wait().map_err(Error::sys("wait for", hook.path().display()))?,
+        None => child
+            .wait()
+            .map_err(Error::sys("wait for", hook.path().display()))?,
         Some(seconds) => {
             let end = Instant::now() + Duration::from_secs(seconds.unsigned_abs());
             loop {
-                match child.try_wait().map_err(Error::sys("wait for", hook.path().display()))? {
+                match child
+                    .try_wait()
+                    .map_err(Error::sys("wait for", hook.path().display()))?
+                {
                     Some(status) => break status,
                     None if Instant::now() < end => std::thread::sleep(Duration::from_millis(2)),
                     None => {
@@ -90,10 +111,15 @@ fn run_one(hook: &Hook, state: &[u8]) -> Result<()> {
                         let group = nix::unistd::Pid::from_raw(child.id() as i32);
                         match nix::sys::signal::killpg(group, nix::sys::signal::SIGKILL) {
                             Ok(()) | Err(Errno::ESRCH) => {}
-                            Err(errno) => return Err(Error::sys("kill", hook.path().display())(errno)),
+                            Err(errno) => {
+                                return Err(Error::sys("kill", hook.path().display())(errno));
+                            }
                         }
                         let _ = child.wait();
-                        return Err(Error::new(ErrorKind::Io, format!("it took longer than {seconds} s")));
+                        return Err(Error::new(
+                            ErrorKind::Io,
+                            format!("it took longer than {seconds} s"),
+                        ));
                     }
                 }
             }
@@ -102,7 +128,10 @@ fn run_one(hook: &Hook, state: &[u8]) -> Result<()> {
     if status.success() {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Io, format!("it failed with {status}")))
+    Err(Error::new(
+        ErrorKind::Io,
+        format!("it failed with {status}"),
+    ))
 }
 
 #[cfg(test)]
@@ -116,7 +145,9 @@ mod tests {
             let done = run("test", Some(&vec![hook]), b"{\"id\": \"c1\"}");
             match (done, refused) {
                 (Ok(()), None) => {}
-                (Err(error), Some(part)) => assert!(error.chain().contains(part), "{json}: {}", error.chain()),
+                (Err(error), Some(part)) => {
+                    assert!(error.chain().contains(part), "{json}: {}", error.chain())
+                }
                 (done, _) => panic!("{json}: {done:?}"),
             }
         };
@@ -126,6 +157,9 @@ mod tests {
         check(shell("exit 3"), Some("3"));
         check(serde_json::json!({"path": "/no/such"}), Some("/no/such"));
         check(serde_json::json!({"path": "/bin/true"}), None);
-        check(serde_json::json!({"path": "/bin/sh", "args": ["sh", "-c", "sleep 60"], "timeout": 1}), Some("longer than 1 s"));
+        check(
+            serde_json::json!({"path": "/bin/sh", "args": ["sh", "-c", "sleep 60"], "timeout": 1}),
+            Some("longer than 1 s"),
+        );
     }
 }

@@ -24,7 +24,12 @@ impl FromStr for ContainerId {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
-        if text.is_empty() || text.len() > Self::MAX || text == "." || text == ".." || !text.bytes().all(allowed) {
+        if text.is_empty()
+            || text.len() > Self::MAX
+            || text == "."
+            || text == ".."
+            || !text.bytes().all(allowed)
+        {
             return Err(Error::invalid(format!(
                 "invalid container id {text:?}: 1 to {} letters, digits and \"_+-.\" are allowed",
                 Self::MAX
@@ -52,11 +57,24 @@ mod tests {
 
     #[test]
     fn ids() {
-        let check = |text: &str, valid: bool| assert_eq!(text.parse::<ContainerId>().is_ok(), valid, "{text:?}");
+        let check = |text: &str, valid: bool| {
+            assert_eq!(text.parse::<ContainerId>().is_ok(), valid, "{text:?}")
+        };
         for text in ["a", "0", "a_b+c-d.e", "...", ".a", &"x".repeat(128)] {
             check(text, true);
         }
-        for text in ["", ".", "..", "a/b", "a b", "/", "a\0", "ä", "a\n", &"x".repeat(129)] {
+        for text in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a b",
+            "/",
+            "a\0",
+            "ä",
+            "a\n",
+            &"x".repeat(129),
+        ] {
             check(text, false);
         }
     }

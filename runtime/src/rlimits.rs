@@ -38,7 +38,11 @@ pub(crate) fn resolve(limits: &[PosixRlimit]) -> Result<Vec<Rlimit>> {
     if limits.is_empty() {
         return Ok(Vec::new());
     }
-    let allowed = Allowed { raise: may_raise(), descriptors: most_descriptors(), hard };
+    let allowed = Allowed {
+        raise: may_raise(),
+        descriptors: most_descriptors(),
+        hard,
+    };
     check(limits, &allowed)
 }
 
@@ -47,12 +51,23 @@ fn check(limits: &[PosixRlimit], allowed: &Allowed) -> Result<Vec<Rlimit>> {
     let mut resolved = Vec::with_capacity(limits.len());
     for limit in limits {
         let (resource, name) = resource(limit.typ());
-        let Rlimit { soft, hard, .. } = Rlimit { resource, soft: limit.soft(), hard: limit.hard() };
+        let Rlimit { soft, hard, .. } = Rlimit {
+            resource,
+            soft: limit.soft(),
+            hard: limit.hard(),
+        };
         if !seen.insert(resource) {
-            return Err(Error::new(ErrorKind::InvalidSpec, format!("limit {name} is given twice")));
+            return Err(Error::new(
+                ErrorKind::InvalidSpec,
+                format!("limit {name} is given twice"),
+            ));
         }
         if soft > hard {
-            let message = format!("limit {name}: the soft limit {} is above the hard limit {}", shown(soft), shown(hard));
+            let message = format!(
+                "limit {name}: the soft limit {} is above the hard limit {}",
+                shown(soft),
+                shown(hard)
+            );
             return Err(Error::new(ErrorKind::InvalidSpec, message));
         }
         let present = (allowed.hard)(resource);
@@ -72,13 +87,21 @@ fn check(limits: &[PosixRlimit], allowed: &Allowed) -> Result<Vec<Rlimit>> {
             );
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        resolved.push(Rlimit { resource, soft, hard });
+        resolved.push(Rlimit {
+            resource,
+            soft,
+            hard,
+        });
     }
     Ok(resolved)
 }
 
 fn shown(value: u64) -> String {
-    if value == u64::MAX { "unlimited".to_owned() } else { value.to_string() }
+    if value == u64::MAX {
+        "unlimited".to_owned()
+    } else {
+        value.to_string()
+    }
 }
 
 /// Number and short name.
@@ -104,7 +127,10 @@ fn resource(kind: PosixRlimitType) -> (u32, &'static str) {
 }
 
 fn hard(resource: u32) -> u64 {
-    let mut limit = rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: getrlimit writes one rlimit, and `limit` is one.
     match unsafe { libc::getrlimit(resource, &mut limit) } {
         0 => limit.rlim_max,
@@ -136,23 +162,41 @@ mod tests {
     fn limits_are_checked_beforehand() {
         let check = |raise: bool, limits: serde_json::Value, expected: Result<usize, &str>| {
             let limits: Vec<PosixRlimit> = serde_json::from_value(limits).unwrap();
-            let allowed = Allowed { raise, descriptors: 1_048_576, hard: |_| 4096 };
-            let seen = super::check(&limits, &allowed).map(|list| list.len()).map_err(|error| error.to_string());
+            let allowed = Allowed {
+                raise,
+                descriptors: 1_048_576,
+                hard: |_| 4096,
+            };
+            let seen = super::check(&limits, &allowed)
+                .map(|list| list.len())
+                .map_err(|error| error.to_string());
             assert_eq!(seen, expected.map_err(str::to_owned), "{limits:?}");
         };
         use serde_json::json;
         check(false, json!([]), Ok(0));
-        check(false, json!([{"type": "RLIMIT_NOFILE", "soft": 1000, "hard": 4096}, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}]), Ok(2));
+        check(
+            false,
+            json!([{"type": "RLIMIT_NOFILE", "soft": 1000, "hard": 4096}, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}]),
+            Ok(2),
+        );
         check(
             false,
             json!([{"type": "RLIMIT_NPROC", "soft": 1, "hard": 5000}]),
-            Err("limit nproc: 5000 is asked for, but 4096 is the most that this host allows (raising it takes CAP_SYS_RESOURCE)"),
+            Err(
+                "limit nproc: 5000 is asked for, but 4096 is the most that this host allows (raising it takes CAP_SYS_RESOURCE)",
+            ),
         );
-        check(true, json!([{"type": "RLIMIT_NPROC", "soft": 1, "hard": 5000}]), Ok(1));
+        check(
+            true,
+            json!([{"type": "RLIMIT_NPROC", "soft": 1, "hard": 5000}]),
+            Ok(1),
+        );
         check(
             true,
             json!([{"type": "RLIMIT_NOFILE", "soft": 1, "hard": 9999999}]),
-            Err("limit nofile: 9999999 is asked for, but 1048576 is the most that the kernel allows (sysctl fs.nr_open)"),
+            Err(
+                "limit nofile: 9999999 is asked for, but 1048576 is the most that the kernel allows (sysctl fs.nr_open)",
+            ),
         );
         check(
             true,

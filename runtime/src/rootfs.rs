@@ -34,7 +34,11 @@ pub(crate) struct RootPlan {
 
 /// Attaches the root at its path in this mount namespace, and makes all mounts and devices in it. `sources` are those of
 /// the bind mounts, in order.
-pub(crate) fn build(plan: &RootPlan, sources: &[Option<OwnedFd>], context: &Context) -> Result<Root> {
+pub(crate) fn build(
+    plan: &RootPlan,
+    sources: &[Option<OwnedFd>],
+    context: &Context,
+) -> Result<Root> {
     let root = attach_root(plan)?;
     for (planned, source) in plan.mounts.iter().zip(sources) {
         mounts::make(&root, planned, source.as_ref(), context)?;
@@ -47,21 +51,34 @@ pub(crate) fn build(plan: &RootPlan, sources: &[Option<OwnedFd>], context: &Cont
 fn attach_root(plan: &RootPlan) -> Result<Root> {
     let path = plan.path.display();
     // Nothing mounted here may reach the host.
-    mount(None::<&str>, "/", None::<&str>, plan.propagation, None::<&str>)
-        .map_err(Error::sys("set the propagation of", "the mounts of the host"))?;
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        plan.propagation,
+        None::<&str>,
+    )
+    .map_err(Error::sys(
+        "set the propagation of",
+        "the mounts of the host",
+    ))?;
     let directory = mounts::open_path(&plan.path)?;
     if plan.propagation.contains(MsFlags::MS_SHARED) {
         make_parent_private(&plan.path)?;
     }
     let tree = match &plan.overlay {
-        Some(overlay) => filesystem::make(overlay, &directory)
-            .map_err(|error| error.within(format!("mount {} as the root file system", overlay.kind)))?,
-        None => sys::clone_tree(directory.as_fd(), true).map_err(Error::sys("clone the root file system", &path))?,
+        Some(overlay) => filesystem::make(overlay, &directory).map_err(|error| {
+            error.within(format!("mount {} as the root file system", overlay.kind))
+        })?,
+        None => sys::clone_tree(directory.as_fd(), true)
+            .map_err(Error::sys("clone the root file system", &path))?,
     };
-    sys::attach(tree.as_fd(), directory.as_fd()).map_err(Error::sys("attach the root file system at", &path))?;
+    sys::attach(tree.as_fd(), directory.as_fd())
+        .map_err(Error::sys("attach the root file system at", &path))?;
     // pivot_root(2) wants neither the new root nor its parent to be shared.
     if plan.propagation.contains(MsFlags::MS_SHARED) {
-        sys::propagate(tree.as_fd(), MsFlags::MS_PRIVATE).map_err(Error::sys("make private", &path))?;
+        sys::propagate(tree.as_fd(), MsFlags::MS_PRIVATE)
+            .map_err(Error::sys("make private", &path))?;
     }
     Ok(Root::new(tree))
 }
@@ -70,7 +87,13 @@ fn attach_root(plan: &RootPlan) -> Result<Root> {
 fn make_parent_private(path: &Path) -> Result<()> {
     let mut point = path;
     loop {
-        match mount(None::<&str>, point, None::<&str>, MsFlags::MS_PRIVATE, None::<&str>) {
+        match mount(
+            None::<&str>,
+            point,
+            None::<&str>,
+            MsFlags::MS_PRIVATE,
+            None::<&str>,
+        ) {
             Ok(()) => return Ok(()),
             // Not the root of a mount: one further up is.
             Err(Errno::EINVAL) => match point.parent() {
@@ -84,14 +107,20 @@ fn make_parent_private(path: &Path) -> Result<()> {
 
 /// Hides and protects what is to be hidden and protected. The last before the root is entered: from here on the mounts stay.
 pub(crate) fn restrict(plan: &RootPlan, root: &Root) -> Result<()> {
-    if plan.working_directory != Path::new("/") && matches!(root.find(&plan.working_directory), Err(Errno::ENOENT)) {
+    if plan.working_directory != Path::new("/")
+        && matches!(root.find(&plan.working_directory), Err(Errno::ENOENT))
+    {
         root.find_or_make(&plan.working_directory, Make::Directory)?;
     }
     restrict::read_only(root, &plan.read_only_paths)?;
     restrict::mask(root, &plan.masked)?;
     if plan.read_only {
-        let change = sys::Change { set: sys::attr::RDONLY, ..sys::Change::default() };
-        sys::change(root.as_fd(), change).map_err(Error::sys("make read-only", "the root file system"))?;
+        let change = sys::Change {
+            set: sys::attr::RDONLY,
+            ..sys::Change::default()
+        };
+        sys::change(root.as_fd(), change)
+            .map_err(Error::sys("make read-only", "the root file system"))?;
     }
     Ok(())
 }
@@ -109,8 +138,14 @@ pub(crate) fn enter(root: &Root, use_pivot: bool) -> Result<()> {
     } else {
         let here = format!("/proc/self/fd/{}", root.as_fd().as_raw_fd());
         let here = std::fs::read_link(&here).map_err(Error::sys("read", here))?;
-        mount(Some(&here), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>)
-            .map_err(Error::sys("move the root file system to", "/"))?;
+        mount(
+            Some(&here),
+            "/",
+            None::<&str>,
+            MsFlags::MS_MOVE,
+            None::<&str>,
+        )
+        .map_err(Error::sys("move the root file system to", "/"))?;
         chroot(".").map_err(Error::sys("change root to", "the root file system"))?;
     }
     chdir("/").map_err(Error::sys("enter", "/"))

@@ -13,10 +13,12 @@ use crate::hooks;
 use crate::id::ContainerId;
 use crate::options::{CreateOptions, ExecOptions};
 use crate::process::exec::{self, Executed};
-use crate::process::spawn::{self, Created};
 use crate::process::gate;
+use crate::process::spawn::{self, Created};
 use crate::spec;
-use crate::state::{Init, OCI_VERSION, Record, State, StateDir, Status, is_locked, not_found, read_record};
+use crate::state::{
+    Init, OCI_VERSION, Record, State, StateDir, Status, is_locked, not_found, read_record,
+};
 use crate::sys::pidfd;
 
 /// How long a killed process may take to end.
@@ -44,7 +46,12 @@ impl Runtime {
     ///
     /// # Errors
     /// Nothing is left of the container then.
-    pub fn create(&self, id: &ContainerId, bundle: &Path, options: CreateOptions) -> Result<Created> {
+    pub fn create(
+        &self,
+        id: &ContainerId,
+        bundle: &Path,
+        options: CreateOptions,
+    ) -> Result<Created> {
         spawn::create(self, id, bundle, options)
     }
 
@@ -61,7 +68,12 @@ impl Runtime {
     ///
     /// # Errors
     /// As those of [`Runtime::start`]; nothing is left of the process then.
-    pub fn exec(&self, id: &ContainerId, process: &Process, options: ExecOptions) -> Result<Executed> {
+    pub fn exec(
+        &self,
+        id: &ContainerId,
+        process: &Process,
+        options: ExecOptions,
+    ) -> Result<Executed> {
         exec::exec(self, id, process, options)
     }
 
@@ -82,7 +94,10 @@ impl Runtime {
                 oci_version: OCI_VERSION.to_owned(),
                 id: record.id,
                 status,
-                pid: record.init.filter(|_| status != Status::Stopped).map_or(0, |init| init.pid),
+                pid: record
+                    .init
+                    .filter(|_| status != Status::Stopped)
+                    .map_or(0, |init| init.pid),
                 bundle: record.bundle,
                 rootfs: record.rootfs,
                 created: record.created,
@@ -118,7 +133,12 @@ impl Runtime {
         let mut states = Vec::new();
         for entry in entries {
             let name = entry.map_err(failed())?.file_name();
-            let Some(id) = name.to_str().and_then(|name| name.parse::<ContainerId>().ok()) else { continue };
+            let Some(id) = name
+                .to_str()
+                .and_then(|name| name.parse::<ContainerId>().ok())
+            else {
+                continue;
+            };
             match self.state(&id) {
                 Ok(state) => states.push(state),
                 // It was deleted just now.
@@ -172,7 +192,9 @@ impl Runtime {
         };
         let init = record.init.filter(|init| init.alive());
         if init.is_some() && !force {
-            let message = format!("cannot delete container {id}: it is not stopped (delete --force kills it)");
+            let message = format!(
+                "cannot delete container {id}: it is not stopped (delete --force kills it)"
+            );
             return Err(Error::new(ErrorKind::WrongStatus, message));
         }
         let failed = |error: Error| error.within(format!("delete container {id}"));
@@ -188,7 +210,8 @@ impl Runtime {
         if record.hooks {
             // The container is gone whatever they say.
             let state = spawn::hook_state(&record).as_json("stopped");
-            let _ = spawn::stored_hooks(&directory).and_then(|stored| hooks::run("poststop", stored.poststop().as_ref(), &state));
+            let _ = spawn::stored_hooks(&directory)
+                .and_then(|stored| hooks::run("poststop", stored.poststop().as_ref(), &state));
         }
         directory.remove().map_err(failed)
     }
@@ -210,7 +233,10 @@ impl Runtime {
         let (record, _) = self.living(id)?;
         let cgroups = Cgroups::from_paths(&record.cgroups);
         if !cgroups.is_frozen() {
-            return Err(Error::new(ErrorKind::WrongStatus, format!("container {id} is not paused")));
+            return Err(Error::new(
+                ErrorKind::WrongStatus,
+                format!("container {id} is not paused"),
+            ));
         }
         cgroups.thaw()
     }
@@ -252,7 +278,10 @@ impl Runtime {
     pub(crate) fn record(&self, id: &ContainerId) -> Result<Record> {
         let directory = self.root.join(id.as_str());
         read_record(&directory)?.ok_or_else(|| match directory.is_dir() {
-            true => Error::new(ErrorKind::WrongStatus, format!("container {id} is half-made")),
+            true => Error::new(
+                ErrorKind::WrongStatus,
+                format!("container {id} is half-made"),
+            ),
             false => not_found(id),
         })
     }
@@ -268,12 +297,19 @@ impl Runtime {
 }
 
 fn stopped(id: &ContainerId) -> Error {
-    Error::new(ErrorKind::WrongStatus, format!("container {id} is not running"))
+    Error::new(
+        ErrorKind::WrongStatus,
+        format!("container {id} is not running"),
+    )
 }
 
 fn status(directory: &Path, record: Option<&Record>) -> Result<Status> {
     let Some(record) = record else {
-        return Ok(if is_locked(directory) { Status::Creating } else { Status::Stopped });
+        return Ok(if is_locked(directory) {
+            Status::Creating
+        } else {
+            Status::Stopped
+        });
     };
     match record.init {
         None if is_locked(directory) => Ok(Status::Creating),
@@ -281,8 +317,13 @@ fn status(directory: &Path, record: Option<&Record>) -> Result<Status> {
             if Cgroups::from_paths(&record.cgroups).is_frozen() {
                 return Ok(Status::Paused);
             }
-            let file = std::fs::File::open(directory).map_err(Error::sys("open", directory.display()))?;
-            Ok(if gate::knock(&file)?.is_some() { Status::Created } else { Status::Running })
+            let file =
+                std::fs::File::open(directory).map_err(Error::sys("open", directory.display()))?;
+            Ok(if gate::knock(&file)?.is_some() {
+                Status::Created
+            } else {
+                Status::Running
+            })
         }
         _ => Ok(Status::Stopped),
     }
@@ -291,7 +332,11 @@ fn status(directory: &Path, record: Option<&Record>) -> Result<Status> {
 fn owner(directory: &Path) -> String {
     use std::os::unix::fs::MetadataExt;
     let uid = std::fs::metadata(directory).map_or(0, |metadata| metadata.uid());
-    if uid == 0 { "root".to_owned() } else { uid.to_string() }
+    if uid == 0 {
+        "root".to_owned()
+    } else {
+        uid.to_string()
+    }
 }
 
 fn kill(init: Init) -> Result<()> {
@@ -311,9 +356,14 @@ fn kill(init: Init) -> Result<()> {
 
 /// Waits until a process has ended, which was killed.
 fn await_end(init: Init) -> Result<()> {
-    let Ok(process) = pidfd::open(init.pid) else { return Ok(()) };
+    let Ok(process) = pidfd::open(init.pid) else {
+        return Ok(());
+    };
     if init.alive() && !pidfd::wait_end(process.as_fd(), KILL_TIMEOUT).unwrap_or(true) {
-        return Err(Error::new(ErrorKind::Io, format!("process {} does not end though it was killed", init.pid)));
+        return Err(Error::new(
+            ErrorKind::Io,
+            format!("process {} does not end though it was killed", init.pid),
+        ));
     }
     Ok(())
 }

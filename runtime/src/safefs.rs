@@ -80,13 +80,22 @@ impl Root {
         let mut directory = self.find(&known).map_err(failed)?;
         for part in parents {
             known.push(part);
-            directory = self.enter_or_make(&directory, part, &known, Make::Directory).map_err(failed)?;
+            directory = self
+                .enter_or_make(&directory, part, &known, Make::Directory)
+                .map_err(failed)?;
         }
         known.push(last);
-        self.enter_or_make(&directory, last, &known, make).map_err(failed)
+        self.enter_or_make(&directory, last, &known, make)
+            .map_err(failed)
     }
 
-    fn enter_or_make(&self, parent: &OwnedFd, name: &OsStr, known: &Path, make: Make) -> Result<OwnedFd, Errno> {
+    fn enter_or_make(
+        &self,
+        parent: &OwnedFd,
+        name: &OsStr,
+        known: &Path,
+        make: Make,
+    ) -> Result<OwnedFd, Errno> {
         match self.find(known) {
             Err(Errno::ENOENT) => {}
             other => return other,
@@ -97,7 +106,13 @@ impl Root {
                 parent,
                 name,
                 OpenHow::new()
-                    .flags(OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_WRONLY)
+                    .flags(
+                        OFlag::O_CREAT
+                            | OFlag::O_EXCL
+                            | OFlag::O_NOFOLLOW
+                            | OFlag::O_CLOEXEC
+                            | OFlag::O_WRONLY,
+                    )
                     .mode(Mode::from_bits_truncate(0o644))
                     .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS),
             )
@@ -133,7 +148,10 @@ fn parts(path: &Path) -> Result<Vec<&OsStr>> {
             Component::Normal(name) => names.push(name),
             Component::RootDir | Component::CurDir => {}
             Component::ParentDir | Component::Prefix(_) => {
-                return Err(Error::invalid(format!("{} does not exist and has \"..\" in it", path.display())));
+                return Err(Error::invalid(format!(
+                    "{} does not exist and has \"..\" in it",
+                    path.display()
+                )));
             }
         }
     }
@@ -162,12 +180,16 @@ impl Proc {
         let how = OpenHow::new()
             .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
             .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-        let fd = openat2(nix::fcntl::AT_FDCWD, "/proc", how).map_err(Error::sys("open", "/proc"))?;
+        let fd =
+            openat2(nix::fcntl::AT_FDCWD, "/proc", how).map_err(Error::sys("open", "/proc"))?;
         let status = fstatfs(&fd).map_err(Error::sys("look at", "/proc"))?;
         // Its root directory has the first inode number, PROC_ROOT_INO.
         let root = fstat(&fd).map_err(Error::sys("look at", "/proc"))?.st_ino == 1;
         if status.filesystem_type() != PROC_SUPER_MAGIC || !root {
-            return Err(Error::new(ErrorKind::Unsupported, "/proc is not the proc file system: mount it"));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "/proc is not the proc file system: mount it",
+            ));
         }
         Ok(Proc(fd))
     }
@@ -176,11 +198,20 @@ impl Proc {
     pub(crate) fn write(&self, path: &str, value: &[u8]) -> Result<(), Errno> {
         let how = OpenHow::new()
             .flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY)
-            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+            .resolve(
+                ResolveFlag::RESOLVE_BENEATH
+                    | ResolveFlag::RESOLVE_NO_XDEV
+                    | ResolveFlag::RESOLVE_NO_MAGICLINKS,
+            );
         let mut file = File::from(openat2(&self.0, path, how)?);
-        let failed = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+        let failed =
+            |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
         let written = file.write(value).map_err(failed)?;
-        if written == value.len() { Ok(()) } else { Err(Errno::EIO) }
+        if written == value.len() {
+            Ok(())
+        } else {
+            Err(Errno::EIO)
+        }
     }
 }
 
@@ -223,7 +254,11 @@ mod tests {
         check("/../../etc", Make::Directory, Some("etc"));
         check("/nosuch/../x", Make::Directory, None);
         check("/etc/a/b/file/below", Make::Directory, None);
-        let outside: Vec<_> = std::fs::read_dir(directory.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+        let outside: Vec<_> = std::fs::read_dir(directory.path())
+            .unwrap()
+            .flatten()
+            .map(|e| e.file_name())
+            .collect();
         assert_eq!(outside, ["root"]);
     }
 

@@ -33,8 +33,12 @@ const NAMES: [(&str, i32); 31] = [
     ("PWR", libc::SIGPWR),
     ("SYS", libc::SIGSYS),
 ];
-const ALIASES: [(&str, i32); 4] =
-    [("IOT", libc::SIGABRT), ("CLD", libc::SIGCHLD), ("POLL", libc::SIGIO), ("UNUSED", libc::SIGSYS)];
+const ALIASES: [(&str, i32); 4] = [
+    ("IOT", libc::SIGABRT),
+    ("CLD", libc::SIGCHLD),
+    ("POLL", libc::SIGIO),
+    ("UNUSED", libc::SIGSYS),
+];
 /// The first real-time signal as C libraries number them for programs, and the last.
 const RTMIN: i32 = 34;
 const RTMAX: i32 = 64;
@@ -42,22 +46,43 @@ const RTMAX: i32 = 64;
 /// The number of `TERM`, `SIGTERM`, `sigterm`, `15`, `RTMIN+3` or `RTMAX-1`; `None` for anything else and for 0.
 pub fn parse(text: &str) -> Option<i32> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().filter(|number| (1..=RTMAX).contains(number));
+        return text
+            .parse()
+            .ok()
+            .filter(|number| (1..=RTMAX).contains(number));
     }
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let offset = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<i32>().ok()).flatten();
+    let offset = |digits: &str| {
+        digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| digits.parse::<i32>().ok())
+            .flatten()
+    };
     let real_time = match name {
         "RTMIN" => Some(RTMIN),
         "RTMAX" => Some(RTMAX),
         _ => None
-            .or_else(|| name.strip_prefix("RTMIN+").and_then(offset).and_then(|plus| RTMIN.checked_add(plus)))
-            .or_else(|| name.strip_prefix("RTMAX-").and_then(offset).map(|minus| RTMAX - minus)),
+            .or_else(|| {
+                name.strip_prefix("RTMIN+")
+                    .and_then(offset)
+                    .and_then(|plus| RTMIN.checked_add(plus))
+            })
+            .or_else(|| {
+                name.strip_prefix("RTMAX-")
+                    .and_then(offset)
+                    .map(|minus| RTMAX - minus)
+            }),
     };
     if let Some(number) = real_time {
         return (RTMIN..=RTMAX).contains(&number).then_some(number);
     }
-    NAMES.iter().chain(&ALIASES).find(|(known, _)| *known == name).map(|(_, number)| *number)
+    NAMES
+        .iter()
+        .chain(&ALIASES)
+        .find(|(known, _)| *known == name)
+        .map(|(_, number)| *number)
 }
 
 /// `SIGTERM` for 15, `SIGRTMIN+3` for 37; the plain number for what has no name.
@@ -79,7 +104,8 @@ mod tests {
 
     #[test]
     fn names_and_numbers() {
-        let check = |text: &str, expected: Option<i32>| assert_eq!(parse(text), expected, "{text:?}");
+        let check =
+            |text: &str, expected: Option<i32>| assert_eq!(parse(text), expected, "{text:?}");
         check("TERM", Some(15));
         check("SIGTERM", Some(15));
         check("sigterm", Some(15));
@@ -88,7 +114,20 @@ mod tests {
         check("SIGRTMAX-1", Some(63));
         check("RTMAX", Some(64));
         check("POLL", Some(29));
-        for wrong in ["", "0", "65", "-9", "+9", "TERMINATE", "SIG", "RTMIN+31", "RTMIN+-1", "RTMAX-31", "99999999999", "RTMIN+"] {
+        for wrong in [
+            "",
+            "0",
+            "65",
+            "-9",
+            "+9",
+            "TERMINATE",
+            "SIG",
+            "RTMIN+31",
+            "RTMIN+-1",
+            "RTMAX-31",
+            "99999999999",
+            "RTMIN+",
+        ] {
             check(wrong, None);
         }
         for number in 1..=64 {

@@ -109,14 +109,15 @@ pub(crate) struct Init {
 impl Init {
     /// The process that has this number now.
     pub(crate) fn of(pid: i32) -> Result<Init> {
-        let (_, start_time) =
-            read_stat(pid).ok_or_else(|| Error::new(ErrorKind::Io, format!("process {pid} has ended")))?;
+        let (_, start_time) = read_stat(pid)
+            .ok_or_else(|| Error::new(ErrorKind::Io, format!("process {pid} has ended")))?;
         Ok(Init { pid, start_time })
     }
 
     /// Whether it still runs: it is neither gone nor a zombie.
     pub(crate) fn alive(self) -> bool {
-        read_stat(self.pid).is_some_and(|(state, start)| start == self.start_time && !b"ZXx".contains(&state))
+        read_stat(self.pid)
+            .is_some_and(|(state, start)| start == self.start_time && !b"ZXx".contains(&state))
     }
 }
 
@@ -149,10 +150,19 @@ impl StateDir {
     pub(crate) fn create(root: &Path, id: &ContainerId) -> Result<StateDir> {
         let path = root.join(id.as_str());
         let make = || DirBuilder::new().mode(0o700).create(&path);
-        let taken = || Error::new(ErrorKind::AlreadyExists, format!("a container with the id {id} exists already"));
+        let taken = || {
+            Error::new(
+                ErrorKind::AlreadyExists,
+                format!("a container with the id {id} exists already"),
+            )
+        };
         match make() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                DirBuilder::new().recursive(true).mode(0o711).create(root).map_err(Error::sys("make", root.display()))?;
+                DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o711)
+                    .create(root)
+                    .map_err(Error::sys("make", root.display()))?;
                 make()
             }
             other => other,
@@ -172,7 +182,10 @@ impl StateDir {
 
     /// `None` when there is no such directory.
     fn lock(path: &Path, mode: FlockArg) -> Result<Option<StateDir>> {
-        let opened = File::options().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(path);
+        let opened = File::options()
+            .read(true)
+            .custom_flags(OFlag::O_DIRECTORY.bits())
+            .open(path);
         let directory = match opened {
             Ok(directory) => directory,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -186,8 +199,15 @@ impl StateDir {
                 Err((_, errno)) => return Err(Error::sys("lock", path.display())(errno)),
             }
         };
-        let removed = lock.metadata().map_err(Error::sys("look at", path.display()))?.nlink() == 0;
-        Ok((!removed).then(|| StateDir { path: path.to_owned(), lock }))
+        let removed = lock
+            .metadata()
+            .map_err(Error::sys("look at", path.display()))?
+            .nlink()
+            == 0;
+        Ok((!removed).then(|| StateDir {
+            path: path.to_owned(),
+            lock,
+        }))
     }
 
     /// Where it is.
@@ -210,9 +230,13 @@ impl StateDir {
 
     /// Replaces the record.
     pub(crate) fn save(&self, record: &Record) -> Result<()> {
-        let text = serde_json::to_vec(record).map_err(|error| Error::caused(ErrorKind::Io, "write state.json", error))?;
+        let text = serde_json::to_vec(record)
+            .map_err(|error| Error::caused(ErrorKind::Io, "write state.json", error))?;
         self.write("state.json.new", &text)?;
-        let (old, new) = (self.path.join("state.json.new"), self.path.join("state.json"));
+        let (old, new) = (
+            self.path.join("state.json.new"),
+            self.path.join("state.json"),
+        );
         std::fs::rename(old, &new).map_err(Error::sys("replace", new.display()))
     }
 
@@ -221,8 +245,11 @@ impl StateDir {
         let path = self.path.join(name);
         let mut options = File::options();
         options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&path).map_err(Error::sys("write", path.display()))?;
-        file.write_all(bytes).map_err(Error::sys("write", path.display()))
+        let mut file = options
+            .open(&path)
+            .map_err(Error::sys("write", path.display()))?;
+        file.write_all(bytes)
+            .map_err(Error::sys("write", path.display()))
     }
 
     /// The record; `None` if its maker died before writing one.
@@ -245,9 +272,9 @@ impl StateDir {
 pub(crate) fn read_record(directory: &Path) -> Result<Option<Record>> {
     let path = directory.join("state.json");
     match std::fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(|error| Error::caused(ErrorKind::Io, format!("read {}", path.display()), error)),
+        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
+            Error::caused(ErrorKind::Io, format!("read {}", path.display()), error)
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::sys("read", path.display())(error)),
     }
@@ -257,17 +284,26 @@ pub(crate) fn read_record(directory: &Path) -> Result<Option<Record>> {
 pub(crate) fn is_locked(directory: &Path) -> bool {
     File::open(directory).is_ok_and(|file| {
         // The lock taken here goes with the descriptor.
-        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+        matches!(
+            Flock::lock(file, FlockArg::LockSharedNonblock),
+            Err((_, Errno::EWOULDBLOCK))
+        )
     })
 }
 
 pub(crate) fn not_found(id: &ContainerId) -> Error {
-    Error::new(ErrorKind::NotFound, format!("no container with the id {id}"))
+    Error::new(
+        ErrorKind::NotFound,
+        format!("no container with the id {id}"),
+    )
 }
 
 /// A path below an open directory, short enough for the address of a socket however deep the directory is.
 pub(crate) fn through(directory: impl AsFd, name: &str) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}/{name}", directory.as_fd().as_raw_fd()))
+    PathBuf::from(format!(
+        "/proc/self/fd/{}/{name}",
+        directory.as_fd().as_raw_fd()
+    ))
 }
 
 /// `seconds` and `nanoseconds` after 1970 as RFC 3339 in UTC.
@@ -276,14 +312,22 @@ pub(crate) fn timestamp(since: std::time::Duration) -> String {
     // Days to year, month and day: eras of 400 years that begin in March, so that the leap day is the last.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_based = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_based + 2) / 5 + 1;
-    let month = if march_based < 10 { march_based + 3 } else { march_based - 9 };
+    let month = if march_based < 10 {
+        march_based + 3
+    } else {
+        march_based - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:09}Z", since.subsec_nanos())
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:09}Z",
+        since.subsec_nanos()
+    )
 }
 
 #[cfg(test)]
@@ -293,7 +337,9 @@ mod tests {
 
     #[test]
     fn timestamps() {
-        let check = |seconds, nanos, expected: &str| assert_eq!(timestamp(Duration::new(seconds, nanos)), expected);
+        let check = |seconds, nanos, expected: &str| {
+            assert_eq!(timestamp(Duration::new(seconds, nanos)), expected)
+        };
         check(0, 0, "1970-01-01T00:00:00.000000000Z");
         check(951_782_400, 5, "2000-02-29T00:00:00.000000005Z");
         check(1_709_251_199, 999_999_999, "2024-02-29T23:59:59.999999999Z");
@@ -306,7 +352,10 @@ mod tests {
             format!("7 ({name}) {state} 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 9 9 9\n")
         };
         assert_eq!(parse_stat(line("sh", 'S').as_bytes()), Some((b'S', 4242)));
-        assert_eq!(parse_stat(line("a) Z 1 (b", 'Z').as_bytes()), Some((b'Z', 4242)));
+        assert_eq!(
+            parse_stat(line("a) Z 1 (b", 'Z').as_bytes()),
+            Some((b'Z', 4242))
+        );
         assert_eq!(parse_stat(b"7 (sh) S 1"), None);
         assert_eq!(parse_stat(b""), None);
     }
@@ -317,7 +366,10 @@ mod tests {
         let id: ContainerId = "c1".parse().unwrap();
         let root = root.path().join("deep/root");
         let made = StateDir::create(&root, &id).unwrap();
-        assert_eq!(StateDir::create(&root, &id).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(
+            StateDir::create(&root, &id).unwrap_err().kind(),
+            ErrorKind::AlreadyExists
+        );
         assert!(is_locked(made.path()));
         assert!(made.record().unwrap().is_none());
         let record = Record {
@@ -333,11 +385,20 @@ mod tests {
         made.save(&record).unwrap();
         let read = made.record().unwrap().unwrap();
         assert!(read.init.unwrap().alive());
-        assert!(!Init { start_time: 1, ..read.init.unwrap() }.alive());
+        assert!(
+            !Init {
+                start_time: 1,
+                ..read.init.unwrap()
+            }
+            .alive()
+        );
         let path = made.path().to_owned();
         drop(made);
         assert!(!is_locked(&path));
         StateDir::open(&root, &id).unwrap().remove().unwrap();
-        assert_eq!(StateDir::open(&root, &id).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(
+            StateDir::open(&root, &id).unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
     }
 }

@@ -79,7 +79,9 @@ fn signals_are_as_at_the_start_of_any_process() {
         .ok();
     for mask in ["SigBlk", "SigIgn"] {
         let line = status.stdout.lines().find(|line| line.starts_with(mask));
-        let value = line.and_then(|line| line.split_whitespace().nth(1)).expect("a mask");
+        let value = line
+            .and_then(|line| line.split_whitespace().nth(1))
+            .expect("a mask");
         let value = u64::from_str_radix(value, 16).expect("a mask");
         // From 32 on they are the C library's and real-time signals.
         assert_eq!(value & 0x7fff_ffff, 0, "{mask} in {status}");

@@ -44,7 +44,15 @@ pub(super) fn rules(specified: &[LinuxDeviceCgroup]) -> Result<Vec<Rule>> {
         }
         rules.push(rule);
     }
-    let allows_all = matches!(rules[..], [Rule { allow: true, kind: Kind::Any, access: ALL, .. }]);
+    let allows_all = matches!(
+        rules[..],
+        [Rule {
+            allow: true,
+            kind: Kind::Any,
+            access: ALL,
+            ..
+        }]
+    );
     if !allows_all {
         rules.extend(defaults());
     }
@@ -52,9 +60,17 @@ pub(super) fn rules(specified: &[LinuxDeviceCgroup]) -> Result<Vec<Rule>> {
 }
 
 fn defaults() -> impl Iterator<Item = Rule> {
-    let allow = |kind, major, minor, access| Rule { allow: true, kind, major, minor, access };
+    let allow = |kind, major, minor, access| Rule {
+        allow: true,
+        kind,
+        major,
+        minor,
+        access,
+    };
     let character = move |(major, minor)| allow(Kind::Character, Some(major), minor, ALL);
-    let nodes = [Kind::Character, Kind::Block].into_iter().map(move |kind| allow(kind, None, None, MAKE));
+    let nodes = [Kind::Character, Kind::Block]
+        .into_iter()
+        .map(move |kind| allow(kind, None, None, MAKE));
     let usable = [
         (1, Some(3)),
         (1, Some(5)),
@@ -70,16 +86,23 @@ fn defaults() -> impl Iterator<Item = Rule> {
 }
 
 fn parse(rule: &LinuxDeviceCgroup) -> Result<Rule> {
-    let bad = |why: String| CgroupError::Unsupported { limit: "device rule".to_owned(), why };
+    let bad = |why: String| CgroupError::Unsupported {
+        limit: "device rule".to_owned(),
+        why,
+    };
     let kind = match rule.typ().unwrap_or_default() {
         LinuxDeviceType::A => Kind::Any,
         LinuxDeviceType::B => Kind::Block,
         LinuxDeviceType::C | LinuxDeviceType::U => Kind::Character,
-        LinuxDeviceType::P => return Err(bad("a FIFO is no device: leave the rule out".to_owned())),
+        LinuxDeviceType::P => {
+            return Err(bad("a FIFO is no device: leave the rule out".to_owned()));
+        }
     };
     let number = |number: Option<i64>| match number {
         None | Some(-1) => Ok(None),
-        Some(number) => u32::try_from(number).map(Some).map_err(|_| bad(format!("{number} is no device number"))),
+        Some(number) => u32::try_from(number)
+            .map(Some)
+            .map_err(|_| bad(format!("{number} is no device number"))),
     };
     let mut access = 0;
     for letter in rule.access().as_deref().unwrap_or("rwm").chars() {
@@ -87,14 +110,30 @@ fn parse(rule: &LinuxDeviceCgroup) -> Result<Rule> {
             'r' => READ,
             'w' => WRITE,
             'm' => MAKE,
-            other => return Err(bad(format!("access {other:?} is unknown: r, w and m are known"))),
+            other => {
+                return Err(bad(format!(
+                    "access {other:?} is unknown: r, w and m are known"
+                )));
+            }
         };
     }
     // An empty access means all, and so does the type "a", whose numbers have no meaning.
     let (major, minor) = (number(rule.major())?, number(rule.minor())?);
     match kind {
-        Kind::Any => Ok(Rule { allow: rule.allow(), kind, major: None, minor: None, access: ALL }),
-        _ => Ok(Rule { allow: rule.allow(), kind, major, minor, access: if access == 0 { ALL } else { access } }),
+        Kind::Any => Ok(Rule {
+            allow: rule.allow(),
+            kind,
+            major: None,
+            minor: None,
+            access: ALL,
+        }),
+        _ => Ok(Rule {
+            allow: rule.allow(),
+            kind,
+            major,
+            minor,
+            access: if access == 0 { ALL } else { access },
+        }),
     }
 }
 
@@ -109,7 +148,9 @@ impl Rule {
 
     /// Whether some device is matched by both.
     fn meets(&self, other: &Rule) -> bool {
-        let both = |mine: Option<u32>, theirs: Option<u32>| mine.is_none() || theirs.is_none() || mine == theirs;
+        let both = |mine: Option<u32>, theirs: Option<u32>| {
+            mine.is_none() || theirs.is_none() || mine == theirs
+        };
         (self.kind == Kind::Any || other.kind == Kind::Any || self.kind == other.kind)
             && both(self.major, other.major)
             && both(self.minor, other.minor)
@@ -122,14 +163,20 @@ impl Rule {
             Kind::Block => 'b',
             Kind::Character => 'c',
         };
-        let number = |number: Option<u32>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
+        let number = |number: Option<u32>| {
+            number.map_or_else(|| "*".to_owned(), |number| number.to_string())
+        };
         let mut access = String::new();
         for (bit, letter) in [(READ, 'r'), (WRITE, 'w'), (MAKE, 'm')] {
             if self.access & bit != 0 {
                 access.push(letter);
             }
         }
-        format!("{kind} {}:{} {access}", number(self.major), number(self.minor))
+        format!(
+            "{kind} {}:{} {access}",
+            number(self.major),
+            number(self.minor)
+        )
     }
 }
 
@@ -137,11 +184,18 @@ impl Rule {
 ///
 /// v1 knows one list of exceptions, so a rule that takes away a part of an earlier exception can't be told.
 pub(super) fn v1_lines(rules: &[Rule]) -> Result<Vec<(&'static str, String)>> {
-    let base = rules.iter().find(|rule| rule.kind == Kind::Any).map(|rule| rule.allow).unwrap_or(false);
+    let base = rules
+        .iter()
+        .find(|rule| rule.kind == Kind::Any)
+        .map(|rule| rule.allow)
+        .unwrap_or(false);
     let mut exceptions: Vec<Rule> = Vec::new();
     for rule in rules.iter().filter(|rule| rule.kind != Kind::Any) {
         if rule.allow != base {
-            if !exceptions.iter().any(|known| known.covers(rule) && known.access & rule.access == rule.access) {
+            if !exceptions
+                .iter()
+                .any(|known| known.covers(rule) && known.access & rule.access == rule.access)
+            {
                 exceptions.push(*rule);
             }
             continue;
@@ -158,7 +212,11 @@ pub(super) fn v1_lines(rules: &[Rule]) -> Result<Vec<(&'static str, String)>> {
         }
         exceptions.retain(|exception| exception.access != 0);
     }
-    let (all, one) = if base { ("devices.allow", "devices.deny") } else { ("devices.deny", "devices.allow") };
+    let (all, one) = if base {
+        ("devices.allow", "devices.deny")
+    } else {
+        ("devices.deny", "devices.allow")
+    };
     let mut lines = vec![(all, "a".to_owned())];
     lines.extend(exceptions.iter().map(|exception| (one, exception.line())));
     Ok(lines)
@@ -171,7 +229,8 @@ pub(super) fn write_v1(rules: &[Rule], directory: &Path) -> Result<()> {
         files::write(&file, &line).map_err(|source| CgroupError::Refused {
             file: file.clone(),
             value: line.clone(),
-            hint: "the parent cgroup allows less: a container can't have more than its parent".to_owned(),
+            hint: "the parent cgroup allows less: a container can't have more than its parent"
+                .to_owned(),
             source,
         })?;
     }
@@ -190,18 +249,35 @@ mod tests {
     fn v1_is_told_in_order() {
         let check = |specified: serde_json::Value, first: &[(&str, &str)], count: usize| {
             let lines = v1_lines(&of(specified.clone()).unwrap()).unwrap();
-            let seen: Vec<_> = lines.iter().map(|(file, line)| (*file, line.as_str())).take(first.len()).collect();
+            let seen: Vec<_> = lines
+                .iter()
+                .map(|(file, line)| (*file, line.as_str()))
+                .take(first.len())
+                .collect();
             assert_eq!(seen, first, "{specified}");
             assert_eq!(lines.len(), count, "{lines:?}");
         };
-        check(serde_json::json!([]), &[("devices.deny", "a"), ("devices.allow", "c *:* m"), ("devices.allow", "b *:* m"), ("devices.allow", "c 1:3 rwm")], 12);
+        check(
+            serde_json::json!([]),
+            &[
+                ("devices.deny", "a"),
+                ("devices.allow", "c *:* m"),
+                ("devices.allow", "b *:* m"),
+                ("devices.allow", "c 1:3 rwm"),
+            ],
+            12,
+        );
         check(
             serde_json::json!([{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "minor": 200, "access": "rw"}]),
             &[("devices.deny", "a"), ("devices.allow", "c 10:200 rw")],
             13,
         );
         // Everything: nothing else needs saying.
-        check(serde_json::json!([{"allow": false}, {"allow": true, "type": "a", "access": "rwm"}]), &[("devices.allow", "a")], 1);
+        check(
+            serde_json::json!([{"allow": false}, {"allow": true, "type": "a", "access": "rwm"}]),
+            &[("devices.allow", "a")],
+            1,
+        );
         // Everything but one.
         check(
             serde_json::json!([{"allow": true}, {"allow": false, "type": "b", "major": 8, "access": "w"}]),
@@ -213,7 +289,11 @@ mod tests {
             serde_json::json!([
                 {"allow": true, "type": "b", "major": 8, "minor": 1, "access": "rwm"},
                 {"allow": false, "type": "b", "major": 8, "access": "w"}]),
-            &[("devices.deny", "a"), ("devices.allow", "b 8:1 rm"), ("devices.allow", "c *:* m")],
+            &[
+                ("devices.deny", "a"),
+                ("devices.allow", "b 8:1 rm"),
+                ("devices.allow", "c *:* m"),
+            ],
             13,
         );
         // Said twice.
@@ -227,15 +307,24 @@ mod tests {
     #[test]
     fn what_cannot_be_told_is_refused() {
         let check = |specified: serde_json::Value, part: &str| {
-            let error = of(specified).and_then(|rules| v1_lines(&rules)).unwrap_err().to_string();
+            let error = of(specified)
+                .and_then(|rules| v1_lines(&rules))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(part), "{error}");
         };
         check(
             serde_json::json!([{"allow": true, "type": "b", "major": 8, "access": "r"}, {"allow": false, "type": "b", "major": 8, "minor": 1, "access": "r"}]),
             "\"b 8:1 r\" after \"b 8:* r\"",
         );
-        check(serde_json::json!([{"allow": true, "type": "c", "access": "x"}]), "access 'x'");
+        check(
+            serde_json::json!([{"allow": true, "type": "c", "access": "x"}]),
+            "access 'x'",
+        );
         check(serde_json::json!([{"allow": true, "type": "p"}]), "FIFO");
-        check(serde_json::json!([{"allow": true, "type": "c", "major": -7}]), "-7 is no device number");
+        check(
+            serde_json::json!([{"allow": true, "type": "c", "major": -7}]),
+            "-7 is no device number",
+        );
     }
 }

@@ -70,9 +70,16 @@ pub(crate) enum CgroupError {
 }
 
 impl CgroupError {
-    pub(super) fn io(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(
+        operation: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| CgroupError::Io { operation, path, source }
+        move |source| CgroupError::Io {
+            operation,
+            path,
+            source,
+        }
     }
 }
 
@@ -85,7 +92,9 @@ impl From<CgroupError> for crate::Error {
         let kind = match &error {
             CgroupError::Path { .. } => crate::ErrorKind::InvalidSpec,
             CgroupError::NoHierarchy => crate::ErrorKind::Unsupported,
-            CgroupError::Unsupported { .. } | CgroupError::Refused { .. } => crate::ErrorKind::Limit,
+            CgroupError::Unsupported { .. } | CgroupError::Refused { .. } => {
+                crate::ErrorKind::Limit
+            }
             CgroupError::DeviceProgram { .. } => crate::ErrorKind::Unsupported,
             CgroupError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 crate::ErrorKind::Permission
@@ -95,7 +104,9 @@ impl From<CgroupError> for crate::Error {
         match error {
             CgroupError::Refused { source, .. }
             | CgroupError::Io { source, .. }
-            | CgroupError::DeviceProgram { source, .. } => crate::Error::caused(kind, message, source),
+            | CgroupError::DeviceProgram { source, .. } => {
+                crate::Error::caused(kind, message, source)
+            }
             _ => crate::Error::new(kind, message),
         }
     }

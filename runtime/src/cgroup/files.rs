@@ -17,7 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Writes each value. The kernel ties some values to one another (a quota to its period, memory to memory and swap), so
 /// what it refuses at first is tried again after the others.
-pub(super) fn write_all(writes: &[Write], directory: &dyn Fn(&Write) -> Option<PathBuf>) -> Result<()> {
+pub(super) fn write_all(
+    writes: &[Write],
+    directory: &dyn Fn(&Write) -> Option<PathBuf>,
+) -> Result<()> {
     let mut pending: Vec<&Write> = writes.iter().collect();
     loop {
         let mut refused = Vec::new();
@@ -66,7 +69,10 @@ fn write_limit(write: &Write, directory: &dyn Fn(&Write) -> Option<PathBuf>) -> 
         Absent::Refuse(why) => why,
     };
     let file = directory.join(&write.files[0]);
-    Err(CgroupError::Unsupported { limit: write.limit.clone(), why: format!("there is no {}: {why}", file.display()) })
+    Err(CgroupError::Unsupported {
+        limit: write.limit.clone(),
+        why: format!("there is no {}: {why}", file.display()),
+    })
 }
 
 fn swap_is_active() -> bool {
@@ -75,16 +81,25 @@ fn swap_is_active() -> bool {
 
 /// One write(2) of the whole value, without making the file.
 pub(super) fn write(path: &Path, value: &str) -> io::Result<()> {
-    OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
+    OpenOptions::new()
+        .write(true)
+        .open(path)?
+        .write_all(value.as_bytes())
 }
 
 pub(super) fn open_for_writing(path: &Path) -> Result<OwnedFd> {
-    let file = OpenOptions::new().write(true).open(path).map_err(CgroupError::io("open", path))?;
+    let file = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(CgroupError::io("open", path))?;
     Ok(file.into())
 }
 
 pub(super) fn open_directory(path: &Path) -> Result<OwnedFd> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path);
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_DIRECTORY)
+        .open(path);
     Ok(file.map_err(CgroupError::io("open", path))?.into())
 }
 
@@ -106,7 +121,13 @@ pub(super) fn keyed(path: &Path, key: &str) -> Option<u64> {
 }
 
 pub(super) fn value_of(text: &str, key: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+    text.lines().find_map(|line| {
+        line.strip_prefix(key)?
+            .strip_prefix(' ')?
+            .trim()
+            .parse()
+            .ok()
+    })
 }
 
 /// The number in a file; `None` for "max" and for what isn't there.
@@ -127,7 +148,10 @@ pub(super) fn remove(directory: &Path) -> Result<()> {
                 return Err(CgroupError::io("remove cgroup", directory)(error));
             }
             Err(error) if Instant::now() > deadline => {
-                return Err(CgroupError::io("remove cgroup (processes are left in it)", directory)(error));
+                return Err(CgroupError::io(
+                    "remove cgroup (processes are left in it)",
+                    directory,
+                )(error));
             }
             Err(_) => {
                 for below in tree(directory) {
@@ -148,7 +172,9 @@ pub(super) fn pids(path: &Path) -> Result<Vec<i32>> {
     match File::open(path).and_then(io::read_to_string) {
         Ok(text) => Ok(text.lines().filter_map(|line| line.parse().ok()).collect()),
         // Removed since it was listed.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => Ok(Vec::new()),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => {
+            Ok(Vec::new())
+        }
         Err(error) => Err(CgroupError::io("read", path)(error)),
     }
 }

@@ -22,7 +22,10 @@ pub(super) struct Group {
 
 /// A path below each hierarchy's mount, from what a specification says.
 pub(super) fn relative(path: &str) -> Result<PathBuf> {
-    let bad = |why| CgroupError::Path { path: path.to_owned(), why };
+    let bad = |why| CgroupError::Path {
+        path: path.to_owned(),
+        why,
+    };
     let of_systemd = systemd(path);
     let text = of_systemd.as_deref().unwrap_or(path);
     if text.contains('\0') || text.contains('\n') {
@@ -31,10 +34,14 @@ pub(super) fn relative(path: &str) -> Result<PathBuf> {
     let mut relative = PathBuf::new();
     for component in Path::new(text).components() {
         match component {
-            Component::Normal(part) if part.len() > 255 => return Err(bad("a part is longer than 255 bytes")),
+            Component::Normal(part) if part.len() > 255 => {
+                return Err(bad("a part is longer than 255 bytes"));
+            }
             Component::Normal(part) => relative.push(part),
             Component::RootDir | Component::CurDir => {}
-            Component::ParentDir | Component::Prefix(_) => return Err(bad("it may not lead upwards")),
+            Component::ParentDir | Component::Prefix(_) => {
+                return Err(bad("it may not lead upwards"));
+            }
         }
     }
     match relative.as_os_str().is_empty() {
@@ -48,7 +55,11 @@ fn systemd(path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split(':').collect();
     match parts[..] {
         [slice, prefix, name] if !path.contains('/') && !name.is_empty() => {
-            let slice = if slice.is_empty() { "system.slice" } else { slice };
+            let slice = if slice.is_empty() {
+                "system.slice"
+            } else {
+                slice
+            };
             let dash = if prefix.is_empty() { "" } else { "-" };
             Some(format!("{slice}/{prefix}{dash}{name}.scope"))
         }
@@ -81,7 +92,11 @@ impl Group {
             match groups.iter_mut().find(|group| group.path == *path) {
                 Some(group) => group.names.push(name.clone()),
                 None => groups.push(Group {
-                    version: if name == UNIFIED { Version::V2 } else { Version::V1 },
+                    version: if name == UNIFIED {
+                        Version::V2
+                    } else {
+                        Version::V1
+                    },
                     path: path.clone(),
                     mount: path.clone(),
                     names: vec![name.clone()],
@@ -93,12 +108,18 @@ impl Group {
 
     /// The same, deeper.
     pub(super) fn below(&self, relative: &Path) -> Group {
-        Group { path: self.path.join(relative), ..self.clone() }
+        Group {
+            path: self.path.join(relative),
+            ..self.clone()
+        }
     }
 
     /// Controllers of a v1 hierarchy.
     pub(super) fn controllers(&self) -> Vec<Controller> {
-        self.names.iter().filter_map(|name| Controller::from_v1(name)).collect()
+        self.names
+            .iter()
+            .filter_map(|name| Controller::from_v1(name))
+            .collect()
     }
 
     /// Makes the directory and its parents, ready for processes.
@@ -117,9 +138,15 @@ impl Group {
     }
 
     fn make_directories(&self) -> Result<()> {
-        let cpuset = self.version == Version::V1 && self.controllers().contains(&Controller::Cpuset);
+        let cpuset =
+            self.version == Version::V1 && self.controllers().contains(&Controller::Cpuset);
         let mut directory = self.mount.clone();
-        for part in self.path.strip_prefix(&self.mount).unwrap_or(&self.path).components() {
+        for part in self
+            .path
+            .strip_prefix(&self.mount)
+            .unwrap_or(&self.path)
+            .components()
+        {
             if self.version == Version::V2 {
                 enable_controllers(&directory)?;
             }
@@ -186,12 +213,18 @@ mod tests {
             let seen = relative(path).map_err(|error| error.to_string());
             match expected {
                 Ok(expected) => assert_eq!(seen.as_deref(), Ok(Path::new(expected)), "{path}"),
-                Err(part) => assert!(seen.as_ref().is_err_and(|text| text.contains(part)), "{path}: {seen:?}"),
+                Err(part) => assert!(
+                    seen.as_ref().is_err_and(|text| text.contains(part)),
+                    "{path}: {seen:?}"
+                ),
             }
         };
         check("/mini/c1", Ok("mini/c1"));
         check("mini//./c1/", Ok("mini/c1"));
-        check("machine.slice:libpod:1f", Ok("machine.slice/libpod-1f.scope"));
+        check(
+            "machine.slice:libpod:1f",
+            Ok("machine.slice/libpod-1f.scope"),
+        );
         check(":docker:1f", Ok("system.slice/docker-1f.scope"));
         check("../escaped", Err("upwards"));
         check("/a/../../escaped", Err("upwards"));
@@ -212,7 +245,10 @@ mod tests {
         ]);
         let groups = Group::from_paths(&paths);
         assert_eq!(groups.len(), 3);
-        assert_eq!(groups[0].controllers(), [Controller::Cpu, Controller::CpuAccounting]);
+        assert_eq!(
+            groups[0].controllers(),
+            [Controller::Cpu, Controller::CpuAccounting]
+        );
         assert_eq!(groups[2].version, Version::V2);
         let all = crate::cgroup::Cgroups::from_paths(&paths);
         assert_eq!(all.paths(), paths);

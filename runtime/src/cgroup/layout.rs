@@ -66,7 +66,9 @@ impl Controller {
     }
 
     pub(super) fn from_v1(name: &str) -> Option<Controller> {
-        Controller::ALL.into_iter().find(|controller| controller.v1_name() == name)
+        Controller::ALL
+            .into_iter()
+            .find(|controller| controller.v1_name() == name)
     }
 
     /// From the name in `cgroup.controllers` or the head of a file's name.
@@ -99,7 +101,10 @@ pub(super) struct V2 {
 impl V2 {
     /// With the controllers that this directory has.
     pub(super) fn at(mount: PathBuf) -> V2 {
-        V2 { controllers: controllers(&controllers_at(&mount)), mount }
+        V2 {
+            controllers: controllers(&controllers_at(&mount)),
+            mount,
+        }
     }
 }
 
@@ -110,7 +115,9 @@ pub(super) fn controllers_at(directory: &Path) -> String {
 
 /// From the text of `cgroup.controllers`.
 pub(super) fn controllers(text: &str) -> Vec<Controller> {
-    text.split_whitespace().filter_map(Controller::from_v2).collect()
+    text.split_whitespace()
+        .filter_map(Controller::from_v2)
+        .collect()
 }
 
 /// All hierarchies of a machine.
@@ -136,25 +143,50 @@ impl Layout {
             // A mount of the whole hierarchy is preferred to one of a part.
             let whole = mount.root == "/";
             match mount.kind {
-                "cgroup2" if v2.as_ref().is_none_or(|known| whole && !known.0) => v2 = Some((whole, mount.target)),
+                "cgroup2" if v2.as_ref().is_none_or(|known| whole && !known.0) => {
+                    v2 = Some((whole, mount.target))
+                }
                 "cgroup" => {
                     let names = hierarchy_names(mount.options);
                     let key = names.join(",");
                     if !names.is_empty() && v1.get(&key).is_none_or(|known| whole && !known.0) {
-                        let controllers = names.iter().filter_map(|name| Controller::from_v1(name)).collect();
-                        v1.insert(key, (whole, V1 { mount: mount.target, controllers, names }));
+                        let controllers = names
+                            .iter()
+                            .filter_map(|name| Controller::from_v1(name))
+                            .collect();
+                        v1.insert(
+                            key,
+                            (
+                                whole,
+                                V1 {
+                                    mount: mount.target,
+                                    controllers,
+                                    names,
+                                },
+                            ),
+                        );
                     }
                 }
                 _ => {}
             }
         }
-        let v2 = v2.map(|(_, mount)| V2 { controllers: controllers(&read(&mount)), mount });
-        Layout { v1: v1.into_values().map(|(_, v1)| v1).collect(), v2 }
+        let v2 = v2.map(|(_, mount)| V2 {
+            controllers: controllers(&read(&mount)),
+            mount,
+        });
+        Layout {
+            v1: v1.into_values().map(|(_, v1)| v1).collect(),
+            v2,
+        }
     }
 
     /// Where a controller is; `None` when this machine doesn't have it.
     pub(super) fn version(&self, controller: Controller) -> Option<Version> {
-        if self.v1.iter().any(|v1| v1.controllers.contains(&controller)) {
+        if self
+            .v1
+            .iter()
+            .any(|v1| v1.controllers.contains(&controller))
+        {
             return Some(Version::V1);
         }
         let v2 = self.v2.as_ref()?;
@@ -179,7 +211,12 @@ impl Mount<'_> {
         let (root, target) = (left.next()?, left.next()?);
         let mut right = right.split(' ');
         let (kind, options) = (right.next()?, right.nth(1)?);
-        Some(Mount { root, target: unescape(target), kind, options })
+        Some(Mount {
+            root,
+            target: unescape(target),
+            kind,
+            options,
+        })
     }
 }
 
@@ -188,7 +225,10 @@ fn unescape(field: &str) -> PathBuf {
     let mut parts = field.split('\\');
     let mut path = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+        match part
+            .get(..3)
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok())
+        {
             Some(byte) => path.push(char::from(byte)),
             None => path.push('\\'),
         }
@@ -200,7 +240,11 @@ fn unescape(field: &str) -> PathBuf {
 fn hierarchy_names(options: &str) -> Vec<String> {
     options
         .split(',')
-        .filter(|option| option.starts_with("name=") || Controller::from_v1(option).is_some() || *option == "perf_event")
+        .filter(|option| {
+            option.starts_with("name=")
+                || Controller::from_v1(option).is_some()
+                || *option == "perf_event"
+        })
         .map(str::to_owned)
         .collect()
 }
@@ -225,12 +269,31 @@ mod tests {
     #[test]
     fn hierarchies_are_found() {
         let layout = Layout::parse(HYBRID, |_| "hugetlb".to_owned());
-        let mounts: Vec<_> = layout.v1.iter().map(|v1| v1.mount.to_str().unwrap()).collect();
-        assert_eq!(mounts, ["/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/systemd"]);
-        assert_eq!(layout.v1[0].controllers, [Controller::Cpu, Controller::CpuAccounting]);
+        let mounts: Vec<_> = layout
+            .v1
+            .iter()
+            .map(|v1| v1.mount.to_str().unwrap())
+            .collect();
+        assert_eq!(
+            mounts,
+            [
+                "/sys/fs/cgroup/cpu,cpuacct",
+                "/sys/fs/cgroup/memory",
+                "/sys/fs/cgroup/systemd"
+            ]
+        );
+        assert_eq!(
+            layout.v1[0].controllers,
+            [Controller::Cpu, Controller::CpuAccounting]
+        );
         assert_eq!(layout.v1[2].names, ["name=systemd"]);
-        assert_eq!(layout.v2.as_ref().unwrap().mount, Path::new("/sys/fs/cgroup/unified"));
-        let pure = Layout::parse(PURE, |_| "cpuset cpu io memory hugetlb pids rdma misc".to_owned());
+        assert_eq!(
+            layout.v2.as_ref().unwrap().mount,
+            Path::new("/sys/fs/cgroup/unified")
+        );
+        let pure = Layout::parse(PURE, |_| {
+            "cpuset cpu io memory hugetlb pids rdma misc".to_owned()
+        });
         assert_eq!(pure.v2.as_ref().unwrap().mount, Path::new("/sys/fs/cgroup"));
         assert!(pure.v1.is_empty());
         let check = |layout: &Layout, controller: Controller, expected: Option<Version>| {

@@ -32,7 +32,12 @@ pub(super) enum Absent {
 }
 
 impl Write {
-    pub(super) fn new(controller: Controller, file: &str, value: impl ToString, limit: &str) -> Write {
+    pub(super) fn new(
+        controller: Controller,
+        file: &str,
+        value: impl ToString,
+        limit: &str,
+    ) -> Write {
         let value = value.to_string();
         Write {
             controller,
@@ -66,15 +71,29 @@ pub(super) struct Decided {
 }
 
 impl Decided {
-    pub(super) fn refuse(&mut self, controller: Controller, limit: impl Into<String>, why: impl Into<String>) {
-        self.refused.push((controller, CgroupError::Unsupported { limit: limit.into(), why: why.into() }));
+    pub(super) fn refuse(
+        &mut self,
+        controller: Controller,
+        limit: impl Into<String>,
+        why: impl Into<String>,
+    ) {
+        self.refused.push((
+            controller,
+            CgroupError::Unsupported {
+                limit: limit.into(),
+                why: why.into(),
+            },
+        ));
     }
 }
 
 /// Every write for these limits, each by the rules of the version that has its controller.
 pub(super) fn writes(resources: &LinuxResources, layout: &Layout) -> Result<Vec<Write>> {
     let mut writes = Vec::new();
-    for (version, decided) in [(Version::V1, v1::writes(resources)), (Version::V2, v2::writes(resources))] {
+    for (version, decided) in [
+        (Version::V1, v1::writes(resources)),
+        (Version::V2, v2::writes(resources)),
+    ] {
         for (controller, error) in decided.refused {
             if layout.version(controller) == Some(version) {
                 return Err(error);
@@ -97,7 +116,9 @@ fn missing(write: Write) -> CgroupError {
     let name = write.controller.v1_name();
     CgroupError::Unsupported {
         limit: write.limit,
-        why: format!("this machine has no {name} cgroup controller; leave the limit out or enable it in the kernel"),
+        why: format!(
+            "this machine has no {name} cgroup controller; leave the limit out or enable it in the kernel"
+        ),
     }
 }
 

@@ -81,9 +81,14 @@ impl Cgroups {
             Some(resources) => limits::writes(resources, &layout)?,
             None => Vec::new(),
         };
-        let rules = resources.and_then(|resources| resources.devices().as_deref()).unwrap_or_default();
+        let rules = resources
+            .and_then(|resources| resources.devices().as_deref())
+            .unwrap_or_default();
         let devices = devices::rules(rules)?;
-        Ok(Cgroups { groups, plan: Some(Plan { writes, devices }) })
+        Ok(Cgroups {
+            groups,
+            plan: Some(Plan { writes, devices }),
+        })
     }
 
     /// Makes the directories, enables the controllers along the way (v2), writes every limit and loads the device rules.
@@ -92,7 +97,9 @@ impl Cgroups {
     /// # Errors
     /// [`crate::ErrorKind::Limit`] names the file, the value and what to do when the kernel refuses a limit.
     pub(crate) fn create(&mut self) -> Result<()> {
-        let Some(plan) = self.plan.take() else { return Ok(()) };
+        let Some(plan) = self.plan.take() else {
+            return Ok(());
+        };
         let made = self.make(&plan);
         if made.is_err() {
             // The first failure is the one to tell of.
@@ -117,13 +124,20 @@ impl Cgroups {
 
     /// Opens what a process needs to get in.
     pub(crate) fn entry(&self) -> Result<Entry> {
-        let mut entry = Entry { tasks: Vec::new(), unified: None, unified_procs: None };
+        let mut entry = Entry {
+            tasks: Vec::new(),
+            unified: None,
+            unified_procs: None,
+        };
         for group in &self.groups {
             match group.version {
-                Version::V1 => entry.tasks.push(files::open_for_writing(&group.path.join("tasks"))?),
+                Version::V1 => entry
+                    .tasks
+                    .push(files::open_for_writing(&group.path.join("tasks"))?),
                 Version::V2 => {
                     entry.unified = Some(files::open_directory(&group.path)?);
-                    entry.unified_procs = Some(files::open_for_writing(&group.path.join("cgroup.procs"))?);
+                    entry.unified_procs =
+                        Some(files::open_for_writing(&group.path.join("cgroup.procs"))?);
                 }
             }
         }
@@ -133,13 +147,20 @@ impl Cgroups {
     /// The directories by controller (`memory`, `name=systemd`; `unified` for v2), as a state records them.
     pub(crate) fn paths(&self) -> BTreeMap<String, PathBuf> {
         let names = |group: &Group| group.names.clone();
-        let all = self.groups.iter().flat_map(|group| names(group).into_iter().map(|name| (name, group.path.clone())));
+        let all = self.groups.iter().flat_map(|group| {
+            names(group)
+                .into_iter()
+                .map(|name| (name, group.path.clone()))
+        });
         all.collect()
     }
 
     /// The groups of a container made earlier, from the [`Cgroups::paths`] in its state.
     pub(crate) fn from_paths(paths: &BTreeMap<String, PathBuf>) -> Cgroups {
-        Cgroups { groups: Group::from_paths(paths), plan: None }
+        Cgroups {
+            groups: Group::from_paths(paths),
+            plan: None,
+        }
     }
 
     /// The same groups one directory deeper, for `exec` into a cgroup below the container's own.
@@ -148,7 +169,14 @@ impl Cgroups {
     /// [`crate::ErrorKind::InvalidSpec`] for a path that leaves the container's cgroup.
     pub(crate) fn below(&self, path: &str) -> Result<Cgroups> {
         let relative = group::relative(path)?;
-        Ok(Cgroups { groups: self.groups.iter().map(|group| group.below(&relative)).collect(), plan: None })
+        Ok(Cgroups {
+            groups: self
+                .groups
+                .iter()
+                .map(|group| group.below(&relative))
+                .collect(),
+            plan: None,
+        })
     }
 
     /// Changes limits of a living container; device rules stay as they are.
@@ -157,7 +185,9 @@ impl Cgroups {
     /// [`crate::ErrorKind::Limit`], as [`Cgroups::create`].
     pub(crate) fn update(&self, resources: &LinuxResources) -> Result<()> {
         let writes = limits::writes(resources, &self.layout())?;
-        Ok(files::write_all(&writes, &|write| self.directory(write.controller))?)
+        Ok(files::write_all(&writes, &|write| {
+            self.directory(write.controller)
+        })?)
     }
 
     /// Removes the directories with all below them; waits a few seconds while killed processes are still leaving. Nothing there is
@@ -176,27 +206,38 @@ impl Cgroups {
 
     /// What the container uses.
     pub(crate) fn stats(&self) -> Result<Stats> {
-        Ok(stats::read(&|controller| self.find_any(controller).map(|group| (group.version, group.path.clone()))))
+        Ok(stats::read(&|controller| {
+            self.find_any(controller)
+                .map(|group| (group.version, group.path.clone()))
+        }))
     }
 
     /// Whether the kernel has killed a process of the container for want of memory.
     pub(crate) fn oom_killed(&self) -> bool {
-        let Some(group) = self.find_any(Controller::Memory) else { return false };
+        let Some(group) = self.find_any(Controller::Memory) else {
+            return false;
+        };
         match group.version {
             Version::V1 => files::tree(&group.path).iter().any(|directory| {
-                files::keyed(&directory.join("memory.oom_control"), "oom_kill").is_some_and(|kills| kills > 0)
+                files::keyed(&directory.join("memory.oom_control"), "oom_kill")
+                    .is_some_and(|kills| kills > 0)
             }),
-            Version::V2 => files::keyed(&group.path.join("memory.events"), "oom_kill").is_some_and(|kills| kills > 0),
+            Version::V2 => files::keyed(&group.path.join("memory.events"), "oom_kill")
+                .is_some_and(|kills| kills > 0),
         }
     }
 
     /// The v1 directory of a controller.
     fn find(&self, controller: Controller) -> Option<&Group> {
-        self.groups.iter().find(|group| group.version == Version::V1 && group.controllers().contains(&controller))
+        self.groups
+            .iter()
+            .find(|group| group.version == Version::V1 && group.controllers().contains(&controller))
     }
 
     fn unified(&self) -> Option<&Group> {
-        self.groups.iter().find(|group| group.version == Version::V2)
+        self.groups
+            .iter()
+            .find(|group| group.version == Version::V2)
     }
 
     /// Where a controller's files are.

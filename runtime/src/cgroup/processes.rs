@@ -22,9 +22,19 @@ impl Cgroups {
 
     fn processes(&self) -> Result<BTreeSet<i32>> {
         // The hierarchy that nobody but root moves processes in: any will do, v1 first as `exec` enters those for sure.
-        let order = [Controller::Freezer, Controller::Devices, Controller::Pids, Controller::Memory];
-        let group = order.into_iter().find_map(|one| self.find(one)).or_else(|| self.unified());
-        let Some(group) = group.or_else(|| self.groups.first()) else { return Ok(BTreeSet::new()) };
+        let order = [
+            Controller::Freezer,
+            Controller::Devices,
+            Controller::Pids,
+            Controller::Memory,
+        ];
+        let group = order
+            .into_iter()
+            .find_map(|one| self.find(one))
+            .or_else(|| self.unified());
+        let Some(group) = group.or_else(|| self.groups.first()) else {
+            return Ok(BTreeSet::new());
+        };
         let mut pids = BTreeSet::new();
         for directory in files::tree(&group.path) {
             pids.extend(files::pids(&directory.join("cgroup.procs"))?);
@@ -59,7 +69,11 @@ impl Cgroups {
             }
             self.thaw_now()?;
             if Instant::now() > deadline {
-                let path = self.groups.first().map(|group| group.path.clone()).unwrap_or_default();
+                let path = self
+                    .groups
+                    .first()
+                    .map(|group| group.path.clone())
+                    .unwrap_or_default();
                 return Err(CgroupError::Timeout {
                     what: "killed processes are still in the cgroup",
                     path,
@@ -102,7 +116,8 @@ impl Cgroups {
     pub(crate) fn is_frozen(&self) -> bool {
         match self.find_any(Controller::Freezer) {
             Some(group) if group.version == Version::V1 => {
-                fs::read_to_string(group.path.join("freezer.state")).is_ok_and(|state| state.trim() != "THAWED")
+                fs::read_to_string(group.path.join("freezer.state"))
+                    .is_ok_and(|state| state.trim() != "THAWED")
             }
             Some(group) => files::number(&group.path.join("cgroup.freeze")) == Some(1),
             None => false,
@@ -123,7 +138,8 @@ impl Cgroups {
                 Version::V1 => {
                     let file = group.path.join("freezer.state");
                     // Written each time: a process forked meanwhile can keep the group from getting there.
-                    files::write(&file, "FROZEN").map_err(CgroupError::io("write FROZEN to", &file))?;
+                    files::write(&file, "FROZEN")
+                        .map_err(CgroupError::io("write FROZEN to", &file))?;
                     fs::read_to_string(&file).is_ok_and(|state| state.trim() == "FROZEN")
                 }
                 Version::V2 => {
@@ -149,7 +165,9 @@ impl Cgroups {
 
     fn thaw_now(&self) -> Result<()> {
         match self.find_any(Controller::Freezer) {
-            Some(group) if group.version == Version::V1 => tolerant(&group.path.join("freezer.state"), "THAWED"),
+            Some(group) if group.version == Version::V1 => {
+                tolerant(&group.path.join("freezer.state"), "THAWED")
+            }
             Some(group) => tolerant(&group.path.join("cgroup.freeze"), "0"),
             None => Ok(()),
         }

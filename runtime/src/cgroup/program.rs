@@ -40,7 +40,12 @@ const MINOR: u8 = 5;
 const SCRATCH: u8 = 6;
 
 fn step(code: u8, destination: u8, source: u8, offset: i16, value: i32) -> Instruction {
-    Instruction { code, registers: destination | source << 4, offset, value }
+    Instruction {
+        code,
+        registers: destination | source << 4,
+        offset,
+        value,
+    }
 }
 
 /// Rules from the last to the first: the access still asked for shrinks with each rule that allows some of it, and ends at one
@@ -88,17 +93,26 @@ fn block(rule: &Rule) -> Vec<Instruction> {
     };
     guard(MINOR, rule.minor);
     guard(MAJOR, rule.major);
-    guard(KIND, match rule.kind {
-        Kind::Any => None,
-        Kind::Block => Some(1),
-        Kind::Character => Some(2),
-    });
+    guard(
+        KIND,
+        match rule.kind {
+            Kind::Any => None,
+            Kind::Block => Some(1),
+            Kind::Character => Some(2),
+        },
+    );
     block
 }
 
 /// Loads the program and attaches it to a v2 directory, where it stays as long as the directory.
 pub(super) fn attach(rules: &[Rule], directory: &Path) -> Result<()> {
-    let failed = |operation| move |source| CgroupError::DeviceProgram { operation, cgroup: directory.to_owned(), source };
+    let failed = |operation| {
+        move |source| CgroupError::DeviceProgram {
+            operation,
+            cgroup: directory.to_owned(),
+            source,
+        }
+    };
     let program = load(&build(rules)).map_err(failed("load"))?;
     let cgroup = files::open_directory(directory)?;
     let attributes = AttachAttributes {
@@ -109,9 +123,18 @@ pub(super) fn attach(rules: &[Rule], directory: &Path) -> Result<()> {
     };
     // SAFETY: BPF_PROG_ATTACH reads `attributes`, which lives through the call; both descriptors are open.
     let result = unsafe {
-        libc::syscall(libc::SYS_bpf, PROG_ATTACH, &raw const attributes, size_of::<AttachAttributes>())
+        libc::syscall(
+            libc::SYS_bpf,
+            PROG_ATTACH,
+            &raw const attributes,
+            size_of::<AttachAttributes>(),
+        )
     };
-    if result < 0 { Err(failed("attach")(io::Error::last_os_error())) } else { Ok(()) }
+    if result < 0 {
+        Err(failed("attach")(io::Error::last_os_error()))
+    } else {
+        Ok(())
+    }
 }
 
 const PROG_LOAD: i32 = 5;
@@ -162,7 +185,14 @@ fn load(program: &[Instruction]) -> io::Result<OwnedFd> {
         expected_hook: CGROUP_DEVICE_HOOK,
     };
     // SAFETY: BPF_PROG_LOAD reads `attributes` and the program and licence it points to; all live through the call.
-    let fd = unsafe { libc::syscall(libc::SYS_bpf, PROG_LOAD, &raw const attributes, size_of::<LoadAttributes>()) };
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            PROG_LOAD,
+            &raw const attributes,
+            size_of::<LoadAttributes>(),
+        )
+    };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -181,7 +211,12 @@ mod tests {
         let context = [u32::from(access) << 16 | kind, major, minor];
         let (mut registers, mut at) = ([0u64; 10], 0usize);
         loop {
-            let Instruction { code, registers: pair, offset, value } = program[at];
+            let Instruction {
+                code,
+                registers: pair,
+                offset,
+                value,
+            } = program[at];
             let (destination, source) = (usize::from(pair & 15), usize::from(pair >> 4));
             at += 1;
             match code {
@@ -190,8 +225,12 @@ mod tests {
                 SET => registers[destination] = value as i64 as u64,
                 AND => registers[destination] &= value as i64 as u64,
                 SHIFT_RIGHT => registers[destination] >>= value,
-                SKIP_IF_NOT if registers[destination] != value as i64 as u64 => at += offset as usize,
-                SKIP_IF_NOT_32 if registers[destination] as u32 != value as u32 => at += offset as usize,
+                SKIP_IF_NOT if registers[destination] != value as i64 as u64 => {
+                    at += offset as usize
+                }
+                SKIP_IF_NOT_32 if registers[destination] as u32 != value as u32 => {
+                    at += offset as usize
+                }
                 SKIP_IF_NOT | SKIP_IF_NOT_32 => {}
                 JUMP => at += offset as usize,
                 EXIT => return registers[0] != 0,
@@ -202,27 +241,41 @@ mod tests {
 
     /// Each access on its own: the last rule that matches decides.
     fn naive(rules: &[Rule], kind: u32, access: u8, major: u32, minor: u32) -> bool {
-        [MAKE, READ, WRITE].into_iter().filter(|bit| access & bit != 0).all(|bit| {
-            let matching = |rule: &&Rule| {
-                let kinds = match rule.kind {
-                    Kind::Any => true,
-                    Kind::Block => kind == 1,
-                    Kind::Character => kind == 2,
+        [MAKE, READ, WRITE]
+            .into_iter()
+            .filter(|bit| access & bit != 0)
+            .all(|bit| {
+                let matching = |rule: &&Rule| {
+                    let kinds = match rule.kind {
+                        Kind::Any => true,
+                        Kind::Block => kind == 1,
+                        Kind::Character => kind == 2,
+                    };
+                    kinds
+                        && rule.major.is_none_or(|number| number == major)
+                        && rule.minor.is_none_or(|number| number == minor)
+                        && rule.access & bit != 0
                 };
-                kinds
-                    && rule.major.is_none_or(|number| number == major)
-                    && rule.minor.is_none_or(|number| number == minor)
-                    && rule.access & bit != 0
-            };
-            rules.iter().rev().find(matching).is_some_and(|rule| rule.allow)
-        })
+                rules
+                    .iter()
+                    .rev()
+                    .find(matching)
+                    .is_some_and(|rule| rule.allow)
+            })
     }
 
     fn rule() -> impl Strategy<Value = Rule> {
         let number = prop::option::of(prop::sample::select(vec![0u32, 1, 2, 3, u32::MAX]));
         let kind = prop::sample::select(vec![Kind::Any, Kind::Block, Kind::Character]);
-        (any::<bool>(), kind, number.clone(), number, 1u8..=7)
-            .prop_map(|(allow, kind, major, minor, access)| Rule { allow, kind, major, minor, access })
+        (any::<bool>(), kind, number.clone(), number, 1u8..=7).prop_map(
+            |(allow, kind, major, minor, access)| Rule {
+                allow,
+                kind,
+                major,
+                minor,
+                access,
+            },
+        )
     }
 
     proptest! {
@@ -242,7 +295,11 @@ mod tests {
     fn defaults_allow_null_and_refuse_disks() {
         let program = build(&devices::rules(&[]).unwrap());
         let check = |kind, access, major, minor, expected| {
-            assert_eq!(run(&program, kind, access, major, minor), expected, "{kind} {access} {major}:{minor}");
+            assert_eq!(
+                run(&program, kind, access, major, minor),
+                expected,
+                "{kind} {access} {major}:{minor}"
+            );
         };
         check(2, ALL, 1, 3, true);
         check(2, READ, 136, 9, true);
@@ -256,7 +313,9 @@ mod tests {
     fn the_kernel_takes_it() {
         match load(&build(&devices::rules(&[]).unwrap())) {
             Ok(_) => {}
-            Err(error) if error.raw_os_error() == Some(libc::EPERM) => eprintln!("skipped: loading needs root"),
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                eprintln!("skipped: loading needs root")
+            }
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) && !has_cgroup_programs() => {
                 eprintln!("skipped: this kernel has no cgroup programs")
             }

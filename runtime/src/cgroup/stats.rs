@@ -116,7 +116,9 @@ pub(super) fn read(place: &dyn Fn(Controller) -> Option<(Version, PathBuf)>) -> 
     match place(Controller::Cpu) {
         Some((Version::V2, path)) => stats.cpu = cpu_v2(&text(&path, "cpu.stat")),
         Some((Version::V1, path)) => {
-            let accounting = place(Controller::CpuAccounting).map(|(_, path)| path).unwrap_or_default();
+            let accounting = place(Controller::CpuAccounting)
+                .map(|(_, path)| path)
+                .unwrap_or_default();
             stats.cpu = cpu_v1(&path, &accounting);
         }
         None => {}
@@ -202,7 +204,9 @@ fn memory_v1(path: &Path) -> MemoryStats {
         usage,
         max_usage: read("memory.max_usage_in_bytes").unwrap_or(0),
         limit,
-        swap: read("memory.memsw.usage_in_bytes").unwrap_or(0).saturating_sub(usage),
+        swap: read("memory.memsw.usage_in_bytes")
+            .unwrap_or(0)
+            .saturating_sub(usage),
         swap_limit: both.map(|both| both.saturating_sub(limit.unwrap_or(0))),
         cache: of("total_cache"),
         inactive_file: of("total_inactive_file"),
@@ -217,7 +221,9 @@ fn io_v2(stat: &str) -> Vec<IoStats> {
     let mut devices = BTreeMap::new();
     for line in stat.lines() {
         let mut words = line.split_whitespace();
-        let Some((major, minor)) = words.next().and_then(device) else { continue };
+        let Some((major, minor)) = words.next().and_then(device) else {
+            continue;
+        };
         let entry: &mut IoStats = devices.entry((major, minor)).or_default();
         (entry.major, entry.minor) = (major, minor);
         for (key, value) in words.filter_map(|word| word.split_once('=')) {
@@ -238,11 +244,21 @@ fn io_v1_at(path: &Path) -> Vec<IoStats> {
     // With bfq as the scheduler the counts of throttling miss what bfq sees, and without it bfq's are empty.
     let either = |throttle: &str, bfq: &str| {
         let found = text(path, bfq);
-        if found.lines().any(|line| line.contains(':')) { found } else { text(path, throttle) }
+        if found.lines().any(|line| line.contains(':')) {
+            found
+        } else {
+            text(path, throttle)
+        }
     };
     io_v1(
-        &either("blkio.throttle.io_service_bytes_recursive", "blkio.bfq.io_service_bytes_recursive"),
-        &either("blkio.throttle.io_serviced_recursive", "blkio.bfq.io_serviced_recursive"),
+        &either(
+            "blkio.throttle.io_service_bytes_recursive",
+            "blkio.bfq.io_service_bytes_recursive",
+        ),
+        &either(
+            "blkio.throttle.io_serviced_recursive",
+            "blkio.bfq.io_serviced_recursive",
+        ),
     )
 }
 
@@ -252,8 +268,12 @@ fn io_v1(bytes: &str, operations: &str) -> Vec<IoStats> {
     for (text, counts_bytes) in [(bytes, true), (operations, false)] {
         for line in text.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let [place, what, value] = words[..] else { continue };
-            let Some((major, minor)) = device(place) else { continue };
+            let [place, what, value] = words[..] else {
+                continue;
+            };
+            let Some((major, minor)) = device(place) else {
+                continue;
+            };
             let entry = devices.entry((major, minor)).or_default();
             (entry.major, entry.minor) = (major, minor);
             let value = value.parse().unwrap_or(0);
@@ -282,18 +302,27 @@ fn hugetlb(version: Version, path: &Path) -> BTreeMap<String, HugepageStats> {
     let mut sizes = BTreeMap::new();
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let size = name.to_str().and_then(|name| name.strip_prefix("hugetlb.")?.strip_suffix(usage)?.strip_suffix('.'));
-        let Some(size) = size.filter(|size| !size.contains('.')) else { continue };
+        let size = name.to_str().and_then(|name| {
+            name.strip_prefix("hugetlb.")?
+                .strip_suffix(usage)?
+                .strip_suffix('.')
+        });
+        let Some(size) = size.filter(|size| !size.contains('.')) else {
+            continue;
+        };
         let file = |rest: &str| path.join(format!("hugetlb.{size}.{rest}"));
         let hits = match version {
             Version::V1 => number(&file("failcnt")),
             Version::V2 => super::files::keyed(&file("events"), "max"),
         };
-        sizes.insert(size.to_owned(), HugepageStats {
-            usage: number(&file(usage)).unwrap_or(0),
-            max_usage: number(&file(most)).unwrap_or(0),
-            limit_hits: hits.unwrap_or(0),
-        });
+        sizes.insert(
+            size.to_owned(),
+            HugepageStats {
+                usage: number(&file(usage)).unwrap_or(0),
+                max_usage: number(&file(most)).unwrap_or(0),
+                limit_hits: hits.unwrap_or(0),
+            },
+        );
     }
     sizes
 }
@@ -304,11 +333,30 @@ mod tests {
 
     #[test]
     fn both_versions_are_read() {
-        let cpu = cpu_v2("usage_usec 30\nuser_usec 20\nsystem_usec 10\nnr_periods 4\nnr_throttled 2\nthrottled_usec 7\n");
-        let expected = CpuStats { usage: 30_000, user: 20_000, system: 10_000, periods: 4, throttled_periods: 2, throttled: 7000 };
+        let cpu = cpu_v2(
+            "usage_usec 30\nuser_usec 20\nsystem_usec 10\nnr_periods 4\nnr_throttled 2\nthrottled_usec 7\n",
+        );
+        let expected = CpuStats {
+            usage: 30_000,
+            user: 20_000,
+            system: 10_000,
+            periods: 4,
+            throttled_periods: 2,
+            throttled: 7000,
+        };
         assert_eq!(cpu, expected);
-        let device = IoStats { major: 8, minor: 16, read_bytes: 1, write_bytes: 2, read_operations: 3, write_operations: 4 };
-        assert_eq!(io_v2("8:16 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n254:0 \n")[0], device);
+        let device = IoStats {
+            major: 8,
+            minor: 16,
+            read_bytes: 1,
+            write_bytes: 2,
+            read_operations: 3,
+            write_operations: 4,
+        };
+        assert_eq!(
+            io_v2("8:16 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n254:0 \n")[0],
+            device
+        );
         let bytes = "8:16 Read 1\n8:16 Write 2\n8:16 Sync 3\n8:16 Total 3\nTotal 3\n";
         assert_eq!(io_v1(bytes, "8:16 Read 3\n8:16 Write 4\n"), [device]);
         assert_eq!(io_v1("", "Total 0\n"), []);
@@ -326,17 +374,37 @@ mod tests {
         put("hugetlb.2MB.current", "4096");
         put("hugetlb.2MB.rsvd.current", "0");
         let memory = memory_v2(dir.path());
-        assert_eq!((memory.usage, memory.limit, memory.swap_limit, memory.oom_kills), (1000, None, Some(500), 2));
-        assert_eq!((memory.working_set(), memory.cache, memory.limit_hits), (800, 300, 5));
+        assert_eq!(
+            (
+                memory.usage,
+                memory.limit,
+                memory.swap_limit,
+                memory.oom_kills
+            ),
+            (1000, None, Some(500), 2)
+        );
+        assert_eq!(
+            (memory.working_set(), memory.cache, memory.limit_hits),
+            (800, 300, 5)
+        );
         assert_eq!(hugetlb(Version::V2, dir.path())["2MB"].usage, 4096);
         put("memory.usage_in_bytes", "1000\n");
         put("memory.memsw.usage_in_bytes", "1200\n");
         put("memory.limit_in_bytes", "9223372036854771712\n");
         put("memory.memsw.limit_in_bytes", "4000\n");
-        put("memory.stat", "cache 1\ntotal_cache 300\ntotal_inactive_file 100\n");
-        put("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+        put(
+            "memory.stat",
+            "cache 1\ntotal_cache 300\ntotal_inactive_file 100\n",
+        );
+        put(
+            "memory.oom_control",
+            "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
+        );
         let memory = memory_v1(dir.path());
-        assert_eq!((memory.usage, memory.limit, memory.swap, memory.oom_kills), (1000, None, 200, 3));
+        assert_eq!(
+            (memory.usage, memory.limit, memory.swap, memory.oom_kills),
+            (1000, None, 200, 3)
+        );
         assert_eq!((memory.swap_limit, memory.working_set()), (Some(4000), 900));
     }
 }

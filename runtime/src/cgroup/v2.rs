@@ -18,7 +18,12 @@ pub(super) fn writes(resources: &LinuxResources) -> Decided {
         self::cpu(cpu, &mut decided);
     }
     if let Some(limit) = resources.pids().and_then(|pids| given(Some(pids.limit()))) {
-        decided.writes.push(Write::new(Controller::Pids, "pids.max", or_max(limit), "pids limit"));
+        decided.writes.push(Write::new(
+            Controller::Pids,
+            "pids.max",
+            or_max(limit),
+            "pids limit",
+        ));
     }
     if let Some(io) = resources.block_io() {
         self::io(io, &mut decided);
@@ -26,13 +31,30 @@ pub(super) fn writes(resources: &LinuxResources) -> Decided {
     for page in resources.hugepage_limits().iter().flatten() {
         let size = page.page_size();
         let name = format!("limit of {size} huge pages");
-        let value = if page.limit() < 0 { "max".to_owned() } else { page.limit().to_string() };
+        let value = if page.limit() < 0 {
+            "max".to_owned()
+        } else {
+            page.limit().to_string()
+        };
         decided.writes.push(
-            Write::new(Controller::Hugetlb, &format!("hugetlb.{size}.max"), &value, &name)
-                .absent(Absent::Refuse("this machine has no huge pages of this size")),
+            Write::new(
+                Controller::Hugetlb,
+                &format!("hugetlb.{size}.max"),
+                &value,
+                &name,
+            )
+            .absent(Absent::Refuse(
+                "this machine has no huge pages of this size",
+            )),
         );
         decided.writes.push(
-            Write::new(Controller::Hugetlb, &format!("hugetlb.{size}.rsvd.max"), &value, &name).absent(Absent::Fine),
+            Write::new(
+                Controller::Hugetlb,
+                &format!("hugetlb.{size}.rsvd.max"),
+                &value,
+                &name,
+            )
+            .absent(Absent::Fine),
         );
     }
     // Marks on packets have no controller here: layouts without v1 have none, and `limits` says so.
@@ -41,13 +63,22 @@ pub(super) fn writes(resources: &LinuxResources) -> Decided {
 }
 
 fn or_max(value: i64) -> String {
-    if value < 0 { "max".to_owned() } else { value.to_string() }
+    if value < 0 {
+        "max".to_owned()
+    } else {
+        value.to_string()
+    }
 }
 
 fn memory(memory: &LinuxMemory, decided: &mut Decided) {
     let limit = given(memory.limit());
     if let Some(limit) = limit {
-        decided.writes.push(Write::new(Controller::Memory, "memory.max", or_max(limit), "memory limit"));
+        decided.writes.push(Write::new(
+            Controller::Memory,
+            "memory.max",
+            or_max(limit),
+            "memory limit",
+        ));
     }
     match swap(limit, given(memory.swap())) {
         Ok(None) => {}
@@ -57,24 +88,45 @@ fn memory(memory: &LinuxMemory, decided: &mut Decided) {
                 -1 | 0 => Absent::Fine,
                 _ => Absent::FineWithoutSwap,
             };
-            let write = Write::new(Controller::Memory, "memory.swap.max", or_max(value), "swap limit");
+            let write = Write::new(
+                Controller::Memory,
+                "memory.swap.max",
+                or_max(value),
+                "swap limit",
+            );
             decided.writes.push(write.absent(absent));
         }
         Err(why) => {
-            let name = format!("memory and swap limit {}", memory.swap().unwrap_or_default());
+            let name = format!(
+                "memory and swap limit {}",
+                memory.swap().unwrap_or_default()
+            );
             decided.refuse(Controller::Memory, name, why);
         }
     }
     if let Some(reservation) = given(memory.reservation()) {
         let value = or_max(reservation);
-        decided.writes.push(Write::new(Controller::Memory, "memory.low", value, "memory reservation"));
+        decided.writes.push(Write::new(
+            Controller::Memory,
+            "memory.low",
+            value,
+            "memory reservation",
+        ));
     }
     if let Some(swappiness) = memory.swappiness() {
         let limit = format!("memory swappiness {swappiness}");
-        decided.refuse(Controller::Memory, limit, "cgroup v2 has none for a single group: leave it out");
+        decided.refuse(
+            Controller::Memory,
+            limit,
+            "cgroup v2 has none for a single group: leave it out",
+        );
     }
     if memory.disable_oom_killer() == Some(true) {
-        decided.refuse(Controller::Memory, "disabling the OOM killer", "cgroup v2 always has it: leave it out");
+        decided.refuse(
+            Controller::Memory,
+            "disabling the OOM killer",
+            "cgroup v2 always has it: leave it out",
+        );
     }
 }
 
@@ -85,14 +137,19 @@ fn swap(limit: Option<i64>, both: Option<i64>) -> Result<Option<i64>, &'static s
         (_, None) => Ok(None),
         (_, Some(-1)) => Ok(Some(-1)),
         (None | Some(-1), Some(_)) => Err("it needs a memory limit beside it"),
-        (Some(limit), Some(both)) if both < limit => Err("it counts memory and swap together: at least the memory limit is needed"),
+        (Some(limit), Some(both)) if both < limit => {
+            Err("it counts memory and swap together: at least the memory limit is needed")
+        }
         (Some(limit), Some(both)) => Ok(Some(both - limit)),
     }
 }
 
 fn cpu(cpu: &LinuxCpu, decided: &mut Decided) {
     // The weight of an idle group can't be set.
-    if let Some(shares) = cpu.shares().filter(|shares| *shares != 0 && cpu.idle() != Some(1)) {
+    if let Some(shares) = cpu
+        .shares()
+        .filter(|shares| *shares != 0 && cpu.idle() != Some(1))
+    {
         let mut write = Write::new(Controller::Cpu, "cpu.weight", weight(shares), "cpu shares");
         write.limit = format!("cpu shares {shares}");
         decided.writes.push(write);
@@ -114,17 +171,29 @@ fn cpu(cpu: &LinuxCpu, decided: &mut Decided) {
         );
     }
     if let Some(idle) = cpu.idle() {
-        decided.writes.push(Write::new(Controller::Cpu, "cpu.idle", idle, "cpu idle").hint("it is 0 or 1"));
+        decided
+            .writes
+            .push(Write::new(Controller::Cpu, "cpu.idle", idle, "cpu idle").hint("it is 0 or 1"));
     }
-    if given(cpu.realtime_runtime()).is_some() || cpu.realtime_period().is_some_and(|period| period != 0) {
-        decided.refuse(Controller::Cpu, "cpu realtime runtime", "cgroup v2 does not divide realtime: leave it out");
+    if given(cpu.realtime_runtime()).is_some()
+        || cpu.realtime_period().is_some_and(|period| period != 0)
+    {
+        decided.refuse(
+            Controller::Cpu,
+            "cpu realtime runtime",
+            "cgroup v2 does not divide realtime: leave it out",
+        );
     }
-    for (list, file, limit) in [(cpu.cpus(), "cpuset.cpus", "cpus"), (cpu.mems(), "cpuset.mems", "memory nodes")] {
+    for (list, file, limit) in [
+        (cpu.cpus(), "cpuset.cpus", "cpus"),
+        (cpu.mems(), "cpuset.mems", "memory nodes"),
+    ] {
         if let Some(list) = list.as_deref().filter(|list| !list.is_empty()) {
-            decided.writes.push(
-                Write::new(Controller::Cpuset, file, list, limit)
-                    .hint("a list such as 0-3,5 of those that are online and that the parent cgroup has"),
-            );
+            decided
+                .writes
+                .push(Write::new(Controller::Cpuset, file, list, limit).hint(
+                    "a list such as 0-3,5 of those that are online and that the parent cgroup has",
+                ));
         }
     }
 }
@@ -152,9 +221,19 @@ fn io(io: &LinuxBlockIo, decided: &mut Decided) {
                 .absent(Absent::Fine)
                 .hint(range),
         );
-        let write = Write::new(Controller::Io, "io.weight", io_weight(weight), "block I/O weight");
+        let write = Write::new(
+            Controller::Io,
+            "io.weight",
+            io_weight(weight),
+            "block I/O weight",
+        );
         // Kernels with bfq alone have no io.weight, those with iocost alone no io.bfq.weight.
-        decided.writes.push(write.or_file("io.bfq.weight").absent(Absent::Refuse(scheduler)).hint(range));
+        decided.writes.push(
+            write
+                .or_file("io.bfq.weight")
+                .absent(Absent::Refuse(scheduler))
+                .hint(range),
+        );
         merge_weights(&mut decided.writes);
     }
     for device in io.weight_device().iter().flatten() {
@@ -178,10 +257,19 @@ fn io(io: &LinuxBlockIo, decided: &mut Decided) {
 
 /// With bfq there is one file and its own scale, so the plain weight is written; otherwise the converted one.
 fn merge_weights(writes: &mut Vec<Write>) {
-    let Some(converted) = writes.pop() else { return };
+    let Some(converted) = writes.pop() else {
+        return;
+    };
     let Some(plain) = writes.pop() else { return };
-    writes.push(Write { absent: Absent::Fine, ..plain });
-    writes.push(Write { files: vec![converted.files[0].clone()], absent: Absent::Fine, ..converted });
+    writes.push(Write {
+        absent: Absent::Fine,
+        ..plain
+    });
+    writes.push(Write {
+        files: vec![converted.files[0].clone()],
+        absent: Absent::Fine,
+        ..converted
+    });
 }
 
 /// 10 to 1000 becomes 1 to 10000.
@@ -224,23 +312,35 @@ pub(super) fn rdma(resources: &LinuxResources, writes: &mut Vec<Write>) {
         if let Some(objects) = limit.hca_objects() {
             value.push_str(&format!(" hca_object={objects}"));
         }
-        writes.push(Write::new(Controller::Rdma, "rdma.max", value, "RDMA limit").hint("name a device that exists"));
+        writes.push(
+            Write::new(Controller::Rdma, "rdma.max", value, "RDMA limit")
+                .hint("name a device that exists"),
+        );
     }
 }
 
 /// Files of v2 named by the specification itself.
 pub(super) fn unified(resources: &LinuxResources, layout: &Layout) -> Result<Vec<Write>> {
     let files: BTreeMap<_, _> = resources.unified().iter().flatten().collect();
-    files.into_iter().map(|(file, value)| unified_file(file, value, layout)).collect()
+    files
+        .into_iter()
+        .map(|(file, value)| unified_file(file, value, layout))
+        .collect()
 }
 
 fn unified_file(file: &str, value: &str, layout: &Layout) -> Result<Write> {
-    let refused = |why: &str| CgroupError::Unsupported { limit: format!("{file} {value}"), why: why.to_owned() };
+    let refused = |why: &str| CgroupError::Unsupported {
+        limit: format!("{file} {value}"),
+        why: why.to_owned(),
+    };
     if file.contains('/') || file.starts_with("cgroup.") || !file.contains('.') {
-        return Err(refused("a file of a controller is named, such as memory.high"));
+        return Err(refused(
+            "a file of a controller is named, such as memory.high",
+        ));
     }
     let head = file.split('.').next().unwrap_or_default();
-    let controller = Controller::from_v2(head).ok_or_else(|| refused("there is no such cgroup v2 controller"))?;
+    let controller = Controller::from_v2(head)
+        .ok_or_else(|| refused("there is no such cgroup v2 controller"))?;
     match layout.version(controller) {
         Some(Version::V2) => Ok(Write::new(controller, file, value, file)),
         Some(Version::V1) => Err(refused("this machine has the controller on cgroup v1")),

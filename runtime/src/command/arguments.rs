@@ -10,15 +10,22 @@ use crate::id::ContainerId;
 
 /// A command line that can't be meant.
 pub(super) fn usage(error: lexopt::Error) -> Error {
-    Error::new(ErrorKind::InvalidSpec, format!("{error}; see minirun --help"))
+    Error::new(
+        ErrorKind::InvalidSpec,
+        format!("{error}; see minirun --help"),
+    )
 }
 
 /// Whether `-h` or `--help` stands among the arguments after the verb, before anything that is for another program.
 pub(super) fn asks_for_help(verb: &str) -> bool {
-    let mut after = std::env::args_os().skip_while(|argument| argument != verb).skip(1);
+    let mut after = std::env::args_os()
+        .skip_while(|argument| argument != verb)
+        .skip(1);
     match verb {
         // What follows the id is for the program.
-        "exec" | "monitor" => after.next().is_some_and(|first| first == "--help" || first == "-h"),
+        "exec" | "monitor" => after
+            .next()
+            .is_some_and(|first| first == "--help" || first == "-h"),
         _ => after.any(|argument| argument == "--help" || argument == "-h"),
     }
 }
@@ -34,7 +41,9 @@ pub(super) fn text(parser: &mut lexopt::Parser) -> Result<String> {
 }
 
 /// The same, as a number or the like.
-pub(super) fn parsed<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(parser: &mut lexopt::Parser) -> Result<T> {
+pub(super) fn parsed<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    parser: &mut lexopt::Parser,
+) -> Result<T> {
     value(parser)?.parse().map_err(usage)
 }
 
@@ -59,7 +68,9 @@ impl Id {
     pub(super) fn set(&mut self, given: OsString) -> Result<()> {
         let text = given.to_string_lossy();
         if self.0.is_some() {
-            return Err(Error::invalid(format!("unexpected argument {text:?}; see minirun --help")));
+            return Err(Error::invalid(format!(
+                "unexpected argument {text:?}; see minirun --help"
+            )));
         }
         self.0 = Some(text.parse()?);
         Ok(())
@@ -72,6 +83,7 @@ impl Id {
 
     /// The id, which must have been given.
     pub(super) fn get(self) -> Result<ContainerId> {
-        self.0.ok_or_else(|| Error::invalid("the id of the container is missing; see minirun --help"))
+        self.0
+            .ok_or_else(|| Error::invalid("the id of the container is missing; see minirun --help"))
     }
 }

@@ -39,7 +39,10 @@ pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
     let (id, bundle, mut options) = arguments.finish()?;
     options.start_gate = StartGate::Open;
     let created = global.runtime.create(&id, &bundle, options)?;
-    created.warnings.iter().for_each(|warning| global.warn(warning));
+    created
+        .warnings
+        .iter()
+        .for_each(|warning| global.warn(warning));
     Ok(0)
 }
 
@@ -53,7 +56,11 @@ pub(super) struct Arguments {
 
 impl Default for Arguments {
     fn default() -> Self {
-        Arguments { id: Id::default(), bundle: PathBuf::from("."), options: CreateOptions::default() }
+        Arguments {
+            id: Id::default(),
+            bundle: PathBuf::from("."),
+            options: CreateOptions::default(),
+        }
     }
 }
 
@@ -87,7 +94,9 @@ pub(super) fn check_preserved(count: u32) -> Result<()> {
     const MOST: u32 = 1 << 16;
     for number in 3..3 + count.min(MOST) {
         if !descriptors::is_inherited(number.cast_signed()) {
-            return Err(Error::invalid(format!("--preserve-fds {count}: descriptor {number} is not open")));
+            return Err(Error::invalid(format!(
+                "--preserve-fds {count}: descriptor {number} is not open"
+            )));
         }
     }
     Ok(())

@@ -30,10 +30,18 @@ pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
     let id = id.get()?;
     loop {
         let stats = match global.runtime.stats(&id) {
-            Err(error) if !once && matches!(error.kind(), ErrorKind::WrongStatus | ErrorKind::NotFound) => return Ok(0),
+            Err(error)
+                if !once
+                    && matches!(error.kind(), ErrorKind::WrongStatus | ErrorKind::NotFound) =>
+            {
+                return Ok(0);
+            }
             other => other?,
         };
-        print(&format!("{}\n", json!({"type": "stats", "id": id.as_str(), "data": data(&stats)})))?;
+        print(&format!(
+            "{}\n",
+            json!({"type": "stats", "id": id.as_str(), "data": data(&stats)})
+        ))?;
         if once {
             return Ok(0);
         }
@@ -49,7 +57,9 @@ fn duration(text: &str) -> Result<Duration> {
         "m" => Some(60_000),
         _ => None,
     };
-    let milliseconds = unit.zip(digits.parse::<u64>().ok()).and_then(|(unit, number)| number.checked_mul(unit));
+    let milliseconds = unit
+        .zip(digits.parse::<u64>().ok())
+        .and_then(|(unit, number)| number.checked_mul(unit));
     milliseconds
         .filter(|milliseconds| *milliseconds > 0)
         .map(Duration::from_millis)
@@ -64,12 +74,25 @@ fn data(stats: &Stats) -> Json {
         let entry = |device: &crate::cgroup::IoStats| json!({"major": device.major, "minor": device.minor, "op": operation, "value": read(device)});
         stats.io.iter().map(entry).collect()
     };
-    let bytes = [io("read", |io| io.read_bytes), io("write", |io| io.write_bytes)].concat();
-    let operations = [io("read", |io| io.read_operations), io("write", |io| io.write_operations)].concat();
+    let bytes = [
+        io("read", |io| io.read_bytes),
+        io("write", |io| io.write_bytes),
+    ]
+    .concat();
+    let operations = [
+        io("read", |io| io.read_operations),
+        io("write", |io| io.write_operations),
+    ]
+    .concat();
     let hugetlb: serde_json::Map<String, Json> = stats
         .hugetlb
         .iter()
-        .map(|(size, pages)| (size.clone(), json!({"usage": pages.usage, "max": pages.max_usage, "failcnt": pages.limit_hits})))
+        .map(|(size, pages)| {
+            (
+                size.clone(),
+                json!({"usage": pages.usage, "max": pages.max_usage, "failcnt": pages.limit_hits}),
+            )
+        })
         .collect();
     json!({
         "cpu": {
@@ -96,7 +119,13 @@ mod tests {
     #[test]
     fn intervals() {
         let check = |text: &str, expected: Option<u64>| {
-            assert_eq!(duration(text).ok().map(|duration| duration.as_millis() as u64), expected, "{text:?}");
+            assert_eq!(
+                duration(text)
+                    .ok()
+                    .map(|duration| duration.as_millis() as u64),
+                expected,
+                "{text:?}"
+            );
         };
         check("5s", Some(5000));
         check("500ms", Some(500));

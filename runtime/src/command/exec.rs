@@ -57,7 +57,11 @@ pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
     let detach = arguments.detach;
     let id = std::mem::take(&mut arguments.id).get()?;
     let process = process(global, &id, arguments)?;
-    let foreground = if detach { None } else { Some(Foreground::new()?) };
+    let foreground = if detach {
+        None
+    } else {
+        Some(Foreground::new()?)
+    };
     let mut executed = global.runtime.exec(&id, &process, options)?;
     match foreground {
         Some(foreground) => foreground.wait(&executed.pidfd, executed.terminal.take()),
@@ -81,8 +85,12 @@ fn parse(parser: &mut lexopt::Parser) -> Result<Arguments> {
             Long("cgroup") => arguments.options.cgroup = Some(text(parser)?),
             Long("detach") | Short('d') => arguments.detach = true,
             Long("pid-file") => arguments.options.pid_file = Some(PathBuf::from(value(parser)?)),
-            Long("console-socket") => arguments.options.terminal = Terminal::Socket(PathBuf::from(value(parser)?)),
-            Long("pidfd-socket") => arguments.options.pidfd_socket = Some(PathBuf::from(value(parser)?)),
+            Long("console-socket") => {
+                arguments.options.terminal = Terminal::Socket(PathBuf::from(value(parser)?))
+            }
+            Long("pidfd-socket") => {
+                arguments.options.pidfd_socket = Some(PathBuf::from(value(parser)?))
+            }
             Long("preserve-fds") => arguments.options.preserve_fds = parsed(parser)?,
             Long("ignore-paused") => {}
             Value(given) if !arguments.id.is_set() => arguments.id.set(given)?,
@@ -105,13 +113,18 @@ fn process(global: &Global, id: &ContainerId, arguments: Arguments) -> Result<Pr
         Some(path) => read(path)?,
         None => {
             if arguments.command.is_empty() {
-                return Err(Error::invalid("there is no program to execute: give one after the id, or --process FILE"));
+                return Err(Error::invalid(
+                    "there is no program to execute: give one after the id, or --process FILE",
+                ));
             }
             // Existence is told of before anything that the arguments have wrong.
             global.runtime.living(id)?;
             let spec = global.runtime.stored_spec(id)?;
             let mut process = spec.process().clone().unwrap_or_default();
-            process.set_terminal(Some(false)).set_console_size(None).set_args(Some(arguments.command));
+            process
+                .set_terminal(Some(false))
+                .set_console_size(None)
+                .set_args(Some(arguments.command));
             process
         }
     };
@@ -153,7 +166,11 @@ fn process(global: &Global, id: &ContainerId, arguments: Arguments) -> Result<Pr
 fn empty() -> LinuxCapabilities {
     let mut sets = LinuxCapabilities::default();
     let none = || Some(Default::default());
-    sets.set_bounding(none()).set_effective(none()).set_permitted(none()).set_inheritable(none()).set_ambient(none());
+    sets.set_bounding(none())
+        .set_effective(none())
+        .set_permitted(none())
+        .set_inheritable(none())
+        .set_ambient(none());
     sets
 }
 
@@ -165,8 +182,14 @@ fn with(mut sets: LinuxCapabilities, names: &[String]) -> Result<LinuxCapabiliti
             set.insert(capability);
             Some(set)
         };
-        let (bounding, effective, permitted) = (add(sets.bounding()), add(sets.effective()), add(sets.permitted()));
-        sets.set_bounding(bounding).set_effective(effective).set_permitted(permitted);
+        let (bounding, effective, permitted) = (
+            add(sets.bounding()),
+            add(sets.effective()),
+            add(sets.permitted()),
+        );
+        sets.set_bounding(bounding)
+            .set_effective(effective)
+            .set_permitted(permitted);
     }
     Ok(sets)
 }

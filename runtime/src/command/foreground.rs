@@ -40,21 +40,30 @@ impl Foreground {
         for signal in OWN {
             passed.remove(signal);
         }
-        passed.thread_block().map_err(Error::sys("block", "signals"))?;
+        passed
+            .thread_block()
+            .map_err(Error::sys("block", "signals"))?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let signals = SignalFd::with_flags(&passed, flags).map_err(Error::sys("listen to", "signals"))?;
+        let signals =
+            SignalFd::with_flags(&passed, flags).map_err(Error::sys("listen to", "signals"))?;
         Ok(Foreground { signals })
     }
 
     /// Waits for the child to end, reaps it, and returns its exit code.
     pub(super) fn wait(&self, process: &OwnedFd, terminal: Option<OwnedFd>) -> Result<i32> {
-        let raw = terminal.as_ref().map(|_| Raw::enter()).transpose()?.flatten();
+        let raw = terminal
+            .as_ref()
+            .map(|_| Raw::enter())
+            .transpose()?
+            .flatten();
         if let Some(master) = &terminal {
             console::copy_size(master.as_fd());
         }
         self.relay(process, terminal.as_ref())?;
         drop(raw);
-        pidfd::reap(process.as_fd()).map(pidfd::exit_code).map_err(Error::sys("wait for", "the process"))
+        pidfd::reap(process.as_fd())
+            .map(pidfd::exit_code)
+            .map_err(Error::sys("wait for", "the process"))
     }
 
     fn relay(&self, process: &OwnedFd, terminal: Option<&OwnedFd>) -> Result<()> {
@@ -62,14 +71,24 @@ impl Foreground {
         let (mut reading, mut showing) = (terminal.is_some(), terminal.is_some());
         loop {
             let master = terminal.map_or(process.as_fd(), OwnedFd::as_fd);
-            let when = |wanted: bool| if wanted { PollFlags::POLLIN } else { PollFlags::empty() };
+            let when = |wanted: bool| {
+                if wanted {
+                    PollFlags::POLLIN
+                } else {
+                    PollFlags::empty()
+                }
+            };
             let mut wanted = vec![
                 PollFd::new(process.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             ];
             // A descriptor that has hung up is reported even when nothing of it is wanted: so it isn't asked for then.
-            let shown = showing.then(|| wanted.push(PollFd::new(master, when(true)))).map(|()| wanted.len() - 1);
-            let typed = reading.then(|| wanted.push(PollFd::new(stdin.as_fd(), when(true)))).map(|()| wanted.len() - 1);
+            let shown = showing
+                .then(|| wanted.push(PollFd::new(master, when(true))))
+                .map(|()| wanted.len() - 1);
+            let typed = reading
+                .then(|| wanted.push(PollFd::new(stdin.as_fd(), when(true))))
+                .map(|()| wanted.len() - 1);
             match poll(&mut wanted, PollTimeout::NONE) {
                 Err(Errno::EINTR) => continue,
                 other => other.map_err(Error::sys("wait for", "the process"))?,
@@ -94,7 +113,11 @@ impl Foreground {
     }
 
     fn pass_signals(&self, process: &OwnedFd, terminal: Option<&OwnedFd>) -> Result<()> {
-        while let Some(info) = self.signals.read_signal().map_err(Error::sys("read", "signals"))? {
+        while let Some(info) = self
+            .signals
+            .read_signal()
+            .map_err(Error::sys("read", "signals"))?
+        {
             let number = i32::try_from(info.ssi_signo).unwrap_or(0);
             match terminal {
                 Some(master) if number == libc::SIGWINCH => console::copy_size(master.as_fd()),
@@ -114,7 +137,9 @@ fn show(master: std::os::fd::BorrowedFd<'_>) -> bool {
         Ok(length) => {
             let mut output = std::io::stdout().lock();
             // A reader that has gone doesn't stop the process: it would block if its terminal weren't read.
-            let _ = output.write_all(&buffer[..length]).and_then(|()| output.flush());
+            let _ = output
+                .write_all(&buffer[..length])
+                .and_then(|()| output.flush());
             true
         }
         Err(Errno::EINTR | Errno::EAGAIN) => true,
@@ -133,7 +158,11 @@ fn pass_input(stdin: std::os::fd::BorrowedFd<'_>, master: std::os::fd::BorrowedF
         Err(Errno::EINTR | Errno::EAGAIN) => return true,
         Err(_) => 0,
     };
-    let mut rest = if length == 0 { &[END][..] } else { &buffer[..length] };
+    let mut rest = if length == 0 {
+        &[END][..]
+    } else {
+        &buffer[..length]
+    };
     while !rest.is_empty() {
         match write(master, rest) {
             Ok(written) => rest = &rest[written..],

@@ -26,6 +26,8 @@ pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
         }
     }
     let name = name.unwrap_or_else(|| "TERM".to_owned());
-    let number = signal::parse(&name).ok_or_else(|| Error::invalid(format!("{name:?} is no signal: give TERM, SIGTERM or 15")))?;
+    let number = signal::parse(&name).ok_or_else(|| {
+        Error::invalid(format!("{name:?} is no signal: give TERM, SIGTERM or 15"))
+    })?;
     global.runtime.kill(&id.get()?, number, all).map(|()| 0)
 }

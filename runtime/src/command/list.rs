@@ -27,25 +27,48 @@ pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
     }
     let states = global.runtime.list()?;
     match format.as_str() {
-        _ if quiet => print(&states.iter().map(|state| format!("{}\n", state.id)).collect::<String>()),
+        _ if quiet => print(
+            &states
+                .iter()
+                .map(|state| format!("{}\n", state.id))
+                .collect::<String>(),
+        ),
         "json" => {
             let text = serde_json::to_string(&states)
                 .map_err(|error| Error::caused(ErrorKind::Io, "print the list", error))?;
             print(&format!("{text}\n"))
         }
         "table" => print(&table(&states)),
-        other => Err(Error::invalid(format!("list format {other:?} is neither table nor json"))),
+        other => Err(Error::invalid(format!(
+            "list format {other:?} is neither table nor json"
+        ))),
     }
 }
 
 fn table(states: &[State]) -> String {
-    let width = states.iter().map(|state| state.id.len()).max().unwrap_or(0).max(2);
-    let mut text = format!("{:width$}  {:>7}  {:8}  {:30}  BUNDLE\n", "ID", "PID", "STATUS", "CREATED");
+    let width = states
+        .iter()
+        .map(|state| state.id.len())
+        .max()
+        .unwrap_or(0)
+        .max(2);
+    let mut text = format!(
+        "{:width$}  {:>7}  {:8}  {:30}  BUNDLE\n",
+        "ID", "PID", "STATUS", "CREATED"
+    );
     for state in states {
-        let (id, pid, status, created, bundle) =
-            (&state.id, state.pid, state.status.as_str(), &state.created, state.bundle.display());
+        let (id, pid, status, created, bundle) = (
+            &state.id,
+            state.pid,
+            state.status.as_str(),
+            &state.created,
+            state.bundle.display(),
+        );
         // Writing to a string can't fail.
-        let _ = writeln!(text, "{id:width$}  {pid:>7}  {status:8}  {created:30}  {bundle}");
+        let _ = writeln!(
+            text,
+            "{id:width$}  {pid:>7}  {status:8}  {created:30}  {bundle}"
+        );
     }
     text
 }

@@ -41,7 +41,11 @@ impl Log {
             let _ = writeln!(std::io::stderr(), "minirun: warning: {message}");
         }
         let Some(path) = &self.file else { return };
-        let now = timestamp(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
+        let now = timestamp(
+            SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default(),
+        );
         let line = line(self.format, level, message, &now);
         if let Ok(mut file) = File::options().append(true).create(true).open(path) {
             let _ = file.write_all(line.as_bytes());
@@ -52,7 +56,10 @@ impl Log {
 fn line(format: Format, level: &str, message: &str, time: &str) -> String {
     match format {
         Format::Text => format!("time={time:?} level={level} msg={message:?}\n"),
-        Format::Json => format!("{}\n", serde_json::json!({"level": level, "msg": message, "time": time})),
+        Format::Json => format!(
+            "{}\n",
+            serde_json::json!({"level": level, "msg": message, "time": time})
+        ),
     }
 }
 
@@ -62,8 +69,12 @@ mod tests {
 
     #[test]
     fn lines() {
-        let check = |format, expected: &str| assert_eq!(line(format, "error", "a \"b\"", "T"), expected);
+        let check =
+            |format, expected: &str| assert_eq!(line(format, "error", "a \"b\"", "T"), expected);
         check(Format::Text, "time=\"T\" level=error msg=\"a \\\"b\\\"\"\n");
-        check(Format::Json, "{\"level\":\"error\",\"msg\":\"a \\\"b\\\"\",\"time\":\"T\"}\n");
+        check(
+            Format::Json,
+            "{\"level\":\"error\",\"msg\":\"a \\\"b\\\"\",\"time\":\"T\"}\n",
+        );
     }
 }

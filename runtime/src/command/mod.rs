@@ -126,7 +126,13 @@ fn dispatch(log: &mut Log) -> Result<i32> {
         match parser.next().map_err(usage)? {
             Some(Long("root")) => root = PathBuf::from(parser.value().map_err(usage)?),
             Some(Long("log")) => log.file = Some(PathBuf::from(parser.value().map_err(usage)?)),
-            Some(Long("log-format")) => log.format = parser.value().map_err(usage)?.parse_with(Format::parse).map_err(usage)?,
+            Some(Long("log-format")) => {
+                log.format = parser
+                    .value()
+                    .map_err(usage)?
+                    .parse_with(Format::parse)
+                    .map_err(usage)?
+            }
             Some(Long("debug")) => log.aloud = true,
             Some(Long("systemd-cgroup")) => systemd = true,
             // What other runtimes take: rootless or not is seen from the user, and nothing is checkpointed.
@@ -146,10 +152,15 @@ fn dispatch(log: &mut Log) -> Result<i32> {
         ));
     }
     if ["checkpoint", "restore"].contains(&verb.as_str()) {
-        return Err(Error::new(ErrorKind::Unsupported, format!("{verb} is not supported")));
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{verb} is not supported"),
+        ));
     }
     let Some((_, run, help, enters)) = VERBS.iter().find(|(name, ..)| *name == verb) else {
-        return Err(Error::invalid(format!("there is no verb {verb:?}: see minirun --help")));
+        return Err(Error::invalid(format!(
+            "there is no verb {verb:?}: see minirun --help"
+        )));
     };
     if arguments::asks_for_help(&verb) {
         return print(help);
@@ -157,7 +168,10 @@ fn dispatch(log: &mut Log) -> Result<i32> {
     if *enters {
         crate::sys::reexec::protect()?;
     }
-    let global = Global { runtime: Runtime::new(absolute(root)?), log: log.clone() };
+    let global = Global {
+        runtime: Runtime::new(absolute(root)?),
+        log: log.clone(),
+    };
     run(&global, &mut parser)
 }
 
@@ -166,14 +180,22 @@ fn absolute(path: PathBuf) -> Result<PathBuf> {
 }
 
 fn version() -> String {
-    format!("minirun version {}\nspec: {OCI_VERSION}\n", env!("CARGO_PKG_VERSION"))
+    format!(
+        "minirun version {}\nspec: {OCI_VERSION}\n",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// Prints to standard output; a reader that has gone is no failure.
 fn print(text: &str) -> Result<i32> {
     let mut output = std::io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::sys("write to", "standard output")(error)),
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::sys("write to", "standard output")(error))
+        }
         _ => Ok(0),
     }
 }

@@ -80,5 +80,7 @@ fn parse(runtime: Runtime, parser: &mut lexopt::Parser) -> Result<Options> {
 }
 
 fn missing(option: &str) -> Error {
-    Error::invalid(format!("minirun monitor needs {option}; see minirun monitor --help"))
+    Error::invalid(format!(
+        "minirun monitor needs {option}; see minirun monitor --help"
+    ))
 }

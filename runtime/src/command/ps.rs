@@ -25,7 +25,14 @@ pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
     let words: Vec<String> = pids.iter().map(i32::to_string).collect();
     match format.as_str() {
         "json" => print(&format!("[{}]\n", words.join(","))),
-        "table" => print(&words.iter().map(|pid| format!("{pid}\n")).collect::<String>()),
-        other => Err(Error::invalid(format!("ps format {other:?} is neither table nor json"))),
+        "table" => print(
+            &words
+                .iter()
+                .map(|pid| format!("{pid}\n"))
+                .collect::<String>(),
+        ),
+        other => Err(Error::invalid(format!(
+            "ps format {other:?} is neither table nor json"
+        ))),
     }
 }

@@ -44,9 +44,13 @@ pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
         });
     }
     let foreground = Foreground::new()?;
-    let options = CreateOptions { die_with_parent: true, ..options };
+    let options = CreateOptions {
+        die_with_parent: true,
+        ..options
+    };
     let mut created = global.runtime.create(&id, &bundle, options)?;
-    let waited = started(global, &mut created).and_then(|()| foreground.wait(&created.pidfd, created.terminal.take()));
+    let waited = started(global, &mut created)
+        .and_then(|()| foreground.wait(&created.pidfd, created.terminal.take()));
     // Its end frees a process that failed to start, which nobody has waited for.
     drop(created);
     if keep && waited.is_ok() {
@@ -57,6 +61,9 @@ pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
 }
 
 fn started(global: &Global, created: &mut Created) -> Result<()> {
-    created.warnings.iter().for_each(|warning| global.warn(warning));
+    created
+        .warnings
+        .iter()
+        .for_each(|warning| global.warn(warning));
     created.start()
 }

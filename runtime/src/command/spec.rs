@@ -29,6 +29,7 @@ pub(super) fn run(_: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
         .map_err(|error| Error::caused(ErrorKind::Io, "write the template", error))?;
     // Never over what somebody has written.
     let file = std::fs::File::create_new(&path);
-    file.and_then(|mut file| writeln!(file, "{text}")).map_err(Error::sys("write", path.display()))?;
+    file.and_then(|mut file| writeln!(file, "{text}"))
+        .map_err(Error::sys("write", path.display()))?;
     Ok(0)
 }

@@ -31,7 +31,10 @@ const NUMBERS: [(&str, &str, &str); 8] = [
     ("pids-limit", "pids", "limit"),
     ("blkio-weight", "blockIO", "weight"),
 ];
-const WORDS: [(&str, &str, &str); 2] = [("cpuset-cpus", "cpu", "cpus"), ("cpuset-mems", "cpu", "mems")];
+const WORDS: [(&str, &str, &str); 2] = [
+    ("cpuset-cpus", "cpu", "cpus"),
+    ("cpuset-mems", "cpu", "mems"),
+];
 
 pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
     let (mut id, mut resources) = (Id::default(), json!({}));
@@ -42,7 +45,9 @@ pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
                 let name = name.to_owned();
                 if let Some((_, section, key)) = NUMBERS.iter().find(|(known, ..)| *known == name) {
                     resources[section][key] = json!(parsed::<i64>(parser)?);
-                } else if let Some((_, section, key)) = WORDS.iter().find(|(known, ..)| *known == name) {
+                } else if let Some((_, section, key)) =
+                    WORDS.iter().find(|(known, ..)| *known == name)
+                {
                     resources[section][key] = json!(text(parser)?);
                 } else {
                     return Err(usage(Long(&name).unexpected()));
@@ -64,5 +69,6 @@ fn read(path: &str) -> Result<Json> {
         path => std::fs::read(path).map(|read| text = read),
     }
     .map_err(Error::sys("read", path))?;
-    serde_json::from_slice(&text).map_err(|error| Error::caused(ErrorKind::InvalidSpec, format!("read {path}"), error))
+    serde_json::from_slice(&text)
+        .map_err(|error| Error::caused(ErrorKind::InvalidSpec, format!("read {path}"), error))
 }

@@ -62,7 +62,12 @@ pub(super) fn parse(line: &[u8]) -> Option<(SystemTime, Stream, bool, &[u8])> {
         b"F " => false,
         _ => return None,
     };
-    Some((time::parse(&head[..time::LENGTH])?, stream, partial, content))
+    Some((
+        time::parse(&head[..time::LENGTH])?,
+        stream,
+        partial,
+        content,
+    ))
 }
 
 /// Whether a line of the file ends a line of the container.
@@ -80,11 +85,22 @@ mod tests {
         for (stream, partial) in [(Stream::Stdout, false), (Stream::Stderr, true)] {
             let mut line = header(&time::format(UNIX_EPOCH), stream, partial).to_vec();
             line.extend(b"text");
-            assert_eq!(parse(&line), Some((UNIX_EPOCH, stream, partial, &b"text"[..])));
+            assert_eq!(
+                parse(&line),
+                Some((UNIX_EPOCH, stream, partial, &b"text"[..]))
+            );
             assert_eq!(is_full(&line), !partial);
         }
-        assert_eq!(header(&time::format(UNIX_EPOCH), Stream::Stdout, false), *b"1970-01-01T00:00:00.000000000Z stdout F ");
-        for broken in ["", "short", "1970-01-01T00:00:00.000000000Z stdnix F x", "1970-01-01T00:00:00.000000000Z stdout X x"] {
+        assert_eq!(
+            header(&time::format(UNIX_EPOCH), Stream::Stdout, false),
+            *b"1970-01-01T00:00:00.000000000Z stdout F "
+        );
+        for broken in [
+            "",
+            "short",
+            "1970-01-01T00:00:00.000000000Z stdnix F x",
+            "1970-01-01T00:00:00.000000000Z stdout X x",
+        ] {
             assert_eq!(parse(broken.as_bytes()), None, "{broken}");
         }
     }

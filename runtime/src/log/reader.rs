@@ -43,7 +43,8 @@ impl LogReader {
     pub fn tail(path: impl Into<PathBuf>, lines: usize) -> io::Result<LogReader> {
         let path = path.into();
         let mut reader = LogReader::new(path.clone());
-        let (file, offset) = last_lines(&path, lines.saturating_add(INTERLEAVED).saturating_add(1))?;
+        let (file, offset) =
+            last_lines(&path, lines.saturating_add(INTERLEAVED).saturating_add(1))?;
         reader.enter(&file, offset)?;
         let mut last = VecDeque::new();
         while let Some(entry) = reader.next_entry()? {
@@ -63,7 +64,13 @@ impl LogReader {
     }
 
     fn new(path: PathBuf) -> LogReader {
-        LogReader { path, file: None, raw: Vec::new(), parts: BTreeMap::new(), ready: VecDeque::new() }
+        LogReader {
+            path,
+            file: None,
+            raw: Vec::new(),
+            parts: BTreeMap::new(),
+            ready: VecDeque::new(),
+        }
     }
 
     /// The next line; `None` when nothing more is written for now: ask again later to follow.
@@ -87,7 +94,12 @@ impl LogReader {
     /// The lines that the container has not ended, once it is known to write no more.
     pub fn unfinished(&mut self) -> Vec<LogEntry> {
         let parts = std::mem::take(&mut self.parts);
-        let entry = |(stream, (time, bytes))| LogEntry { time, stream, partial: true, bytes };
+        let entry = |(stream, (time, bytes))| LogEntry {
+            time,
+            stream,
+            partial: true,
+            bytes,
+        };
         let mut entries: Vec<LogEntry> = parts.into_iter().map(entry).collect();
         entries.sort_by_key(|entry| entry.time);
         entries
@@ -117,7 +129,10 @@ impl LogReader {
             return Ok(true);
         }
         let files = files(&self.path);
-        let following = match files.iter().position(|file| self.inode(file) == Some(inode)) {
+        let following = match files
+            .iter()
+            .position(|file| self.inode(file) == Some(inode))
+        {
             Some(0) => return Ok(false),
             Some(place) => &files[place - 1],
             // It fell off the end: the oldest that is left follows.
@@ -159,14 +174,24 @@ impl LogReader {
             self.parts.insert(stream, (time, bytes));
             return None;
         }
-        Some(LogEntry { time, stream, partial, bytes })
+        Some(LogEntry {
+            time,
+            stream,
+            partial,
+            bytes,
+        })
     }
 }
 
 /// The files of a log that exist, newest first.
 fn files(path: &Path) -> Vec<PathBuf> {
-    let older = (1..).map(|number| numbered(path, number)).take_while(|file| file.exists());
-    std::iter::once(path.to_owned()).filter(|file| file.exists()).chain(older).collect()
+    let older = (1..)
+        .map(|number| numbered(path, number))
+        .take_while(|file| file.exists());
+    std::iter::once(path.to_owned())
+        .filter(|file| file.exists())
+        .chain(older)
+        .collect()
 }
 
 /// Where the last ends of lines begin: a file and an offset in it.
@@ -197,7 +222,9 @@ fn scan_back(file: &mut File, left: &mut usize) -> io::Result<Option<u64>> {
         text = block;
         // The first line is whole only at the beginning of the file.
         while !text.is_empty() {
-            let before = text[..text.len() - 1].iter().rposition(|byte| *byte == b'\n');
+            let before = text[..text.len() - 1]
+                .iter()
+                .rposition(|byte| *byte == b'\n');
             let from = match before {
                 Some(newline) => newline + 1,
                 None if start == 0 => 0,
@@ -222,7 +249,14 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     fn writer(path: &Path, max_size: u64) -> LogWriter {
-        LogWriter::open(path, Rotation { max_size, max_files: 4 }).unwrap()
+        LogWriter::open(
+            path,
+            Rotation {
+                max_size,
+                max_files: 4,
+            },
+        )
+        .unwrap()
     }
 
     fn drain(reader: &mut LogReader) -> Vec<String> {
@@ -248,7 +282,10 @@ mod tests {
         log.write(UNIX_EPOCH, Stream::Stdout, b"d");
         assert_eq!(drain(&mut reader), [""; 0]);
         let unfinished = reader.unfinished();
-        assert_eq!((unfinished[0].bytes.as_slice(), unfinished[0].partial), (&b"end"[..], true));
+        assert_eq!(
+            (unfinished[0].bytes.as_slice(), unfinished[0].partial),
+            (&b"end"[..], true)
+        );
     }
 
     #[test]
@@ -306,7 +343,13 @@ mod tests {
         log.write(UNIX_EPOCH, Stream::Stdout, b"head ");
         log.write(UNIX_EPOCH, Stream::Stderr, b"x\ny\n");
         log.write(UNIX_EPOCH, Stream::Stdout, b"tail\n");
-        assert_eq!(drain(&mut LogReader::tail(&path, 1).unwrap()), ["head tail"]);
-        assert_eq!(drain(&mut LogReader::tail(dir.path().join("none"), 3).unwrap()), [""; 0]);
+        assert_eq!(
+            drain(&mut LogReader::tail(&path, 1).unwrap()),
+            ["head tail"]
+        );
+        assert_eq!(
+            drain(&mut LogReader::tail(dir.path().join("none"), 3).unwrap()),
+            [""; 0]
+        );
     }
 }

@@ -29,12 +29,23 @@ pub(super) fn format(time: SystemTime) -> [u8; LENGTH] {
 
 /// Reads what [`format`] wrote.
 pub(super) fn parse(text: &[u8]) -> Option<SystemTime> {
-    let punctuation = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (29, b'Z')];
+    let punctuation = [
+        (4, b'-'),
+        (7, b'-'),
+        (10, b'T'),
+        (13, b':'),
+        (16, b':'),
+        (19, b'.'),
+        (29, b'Z'),
+    ];
     if text.len() != LENGTH || punctuation.iter().any(|(at, byte)| text[*at] != *byte) {
         return None;
     }
     let number = |from: usize, to: usize| {
-        text[from..to].iter().try_fold(0u64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
+        text[from..to].iter().try_fold(0u64, |sum, byte| {
+            byte.is_ascii_digit()
+                .then(|| sum * 10 + u64::from(byte - b'0'))
+        })
     };
     let days = days(number(0, 4)? as i64, number(5, 7)?, number(8, 10)?);
     let of_day = number(11, 13)? * 3600 + number(14, 16)? * 60 + number(17, 19)?;
@@ -58,7 +69,11 @@ fn date(days: i64) -> (i64, u64, u64) {
     let of_year = day - (365 * year + year / 4 - year / 100);
     let month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let (month, later) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
     (year + cycle * 400 + later, month as u64, day as u64)
 }
 
@@ -88,7 +103,12 @@ mod tests {
         check(1_767_323_045, 999_999_999, "2026-01-02T03:04:05.999999999Z");
         check(4_107_542_399, 0, "2100-02-28T23:59:59.000000000Z");
         check(4_107_542_400, 0, "2100-03-01T00:00:00.000000000Z");
-        for broken in ["", "2026-01-02T03:04:05Z", "2026-01-02 03:04:05.000000000Z", "2026-01-02T03:04:0x.000000000Z"] {
+        for broken in [
+            "",
+            "2026-01-02T03:04:05Z",
+            "2026-01-02 03:04:05.000000000Z",
+            "2026-01-02T03:04:0x.000000000Z",
+        ] {
             assert_eq!(parse(broken.as_bytes()), None, "{broken}");
         }
     }

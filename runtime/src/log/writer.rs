@@ -43,7 +43,15 @@ impl LogWriter {
     pub(crate) fn open(path: &Path, rotation: Rotation) -> io::Result<LogWriter> {
         let file = append(path)?;
         let size = file.metadata()?.len();
-        Ok(LogWriter { path: path.to_owned(), file, size, rotation, gathered: Vec::new(), entries: 0, dropped: 0 })
+        Ok(LogWriter {
+            path: path.to_owned(),
+            file,
+            size,
+            rotation,
+            gathered: Vec::new(),
+            entries: 0,
+            dropped: 0,
+        })
     }
 
     /// Logs what a container wrote at one moment.
@@ -127,7 +135,10 @@ impl LogWriter {
         let file = append(&fresh)?;
         let last = self.rotation.max_files.max(1) - 1;
         for number in (1..last).rev() {
-            rename(&numbered(&self.path, number), &numbered(&self.path, number + 1))?;
+            rename(
+                &numbered(&self.path, number),
+                &numbered(&self.path, number + 1),
+            )?;
         }
         if last > 0 {
             rename(&self.path, &numbered(&self.path, 1))?;
@@ -147,7 +158,12 @@ pub(super) fn numbered(path: &Path, suffix: impl std::fmt::Display) -> PathBuf {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(libc::O_NOFOLLOW).open(path)
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)
 }
 
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
@@ -159,7 +175,9 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 
 fn note(now: SystemTime, dropped: u64) -> Vec<u8> {
     let mut note = header(&time::format(now), Stream::Stderr, false).to_vec();
-    note.extend(format!("[{dropped} log entries were dropped here: they could not be written]\n").bytes());
+    note.extend(
+        format!("[{dropped} log entries were dropped here: they could not be written]\n").bytes(),
+    );
     note
 }
 
@@ -170,24 +188,63 @@ mod tests {
 
     fn texts(path: &Path) -> Vec<String> {
         let text = fs::read_to_string(path).unwrap();
-        text.lines().map(|line| line[super::super::time::LENGTH + 1..].to_owned()).collect()
+        text.lines()
+            .map(|line| line[super::super::time::LENGTH + 1..].to_owned())
+            .collect()
     }
 
     #[test]
     fn lines_and_parts_of_lines() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut log = LogWriter::open(&path, Rotation { max_size: 0, max_files: 1 }).unwrap();
+        let mut log = LogWriter::open(
+            &path,
+            Rotation {
+                max_size: 0,
+                max_files: 1,
+            },
+        )
+        .unwrap();
         log.write(UNIX_EPOCH, Stream::Stdout, b"one\n\ntwo");
         log.write(UNIX_EPOCH, Stream::Stderr, b"bad\n");
         log.write(UNIX_EPOCH, Stream::Stdout, b"\n");
-        assert_eq!(texts(&path), ["stdout F one", "stdout F ", "stdout P two", "stderr F bad", "stdout F "]);
-        log.write(UNIX_EPOCH, Stream::Stdout, &[vec![b'x'; 40_000], b"\n".to_vec()].concat());
+        assert_eq!(
+            texts(&path),
+            [
+                "stdout F one",
+                "stdout F ",
+                "stdout P two",
+                "stderr F bad",
+                "stdout F "
+            ]
+        );
+        log.write(
+            UNIX_EPOCH,
+            Stream::Stdout,
+            &[vec![b'x'; 40_000], b"\n".to_vec()].concat(),
+        );
         let long = texts(&path).split_off(5);
-        let shapes: Vec<_> = long.iter().map(|line| (&line[..9], line.len() - 9)).collect();
-        assert_eq!(shapes, [("stdout P ", 16_384), ("stdout P ", 16_384), ("stdout F ", 7_232)]);
+        let shapes: Vec<_> = long
+            .iter()
+            .map(|line| (&line[..9], line.len() - 9))
+            .collect();
+        assert_eq!(
+            shapes,
+            [
+                ("stdout P ", 16_384),
+                ("stdout P ", 16_384),
+                ("stdout F ", 7_232)
+            ]
+        );
         // A second life of the container goes on in the same file.
-        let mut log = LogWriter::open(&path, Rotation { max_size: 0, max_files: 1 }).unwrap();
+        let mut log = LogWriter::open(
+            &path,
+            Rotation {
+                max_size: 0,
+                max_files: 1,
+            },
+        )
+        .unwrap();
         log.write(UNIX_EPOCH, Stream::Stdout, b"again\n");
         assert_eq!(texts(&path).last().unwrap(), "stdout F again");
     }
@@ -198,21 +255,39 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("log");
             // Room for two entries.
-            let mut log = LogWriter::open(&path, Rotation { max_size: 90, max_files }).unwrap();
+            let mut log = LogWriter::open(
+                &path,
+                Rotation {
+                    max_size: 90,
+                    max_files,
+                },
+            )
+            .unwrap();
             for number in 1..=7 {
                 log.write(UNIX_EPOCH, Stream::Stdout, format!("{number}\n").as_bytes());
             }
-            let mut names: Vec<_> =
-                fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            let mut names: Vec<_> = fs::read_dir(dir.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
             names.sort();
             let seen: Vec<_> = names
                 .iter()
                 .map(|name| {
                     let texts = texts(&dir.path().join(name));
-                    (name.as_str(), texts.iter().map(|text| text[9..].to_owned()).collect::<String>())
+                    (
+                        name.as_str(),
+                        texts
+                            .iter()
+                            .map(|text| text[9..].to_owned())
+                            .collect::<String>(),
+                    )
                 })
                 .collect();
-            let seen: Vec<_> = seen.iter().map(|(name, text)| (*name, text.as_str())).collect();
+            let seen: Vec<_> = seen
+                .iter()
+                .map(|(name, text)| (*name, text.as_str()))
+                .collect();
             assert_eq!(seen, expected, "{max_files}");
         };
         check(1, &[("log", "7")]);
@@ -225,9 +300,19 @@ mod tests {
     fn a_full_disk_costs_entries_only() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut log = LogWriter::open(&path, Rotation { max_size: 0, max_files: 1 }).unwrap();
+        let mut log = LogWriter::open(
+            &path,
+            Rotation {
+                max_size: 0,
+                max_files: 1,
+            },
+        )
+        .unwrap();
         log.write(UNIX_EPOCH, Stream::Stdout, b"before\n");
-        let good = std::mem::replace(&mut log.file, OpenOptions::new().write(true).open("/dev/full").unwrap());
+        let good = std::mem::replace(
+            &mut log.file,
+            OpenOptions::new().write(true).open("/dev/full").unwrap(),
+        );
         log.write(UNIX_EPOCH, Stream::Stdout, b"lost\nlost too\n");
         log.file = good;
         log.write(UNIX_EPOCH, Stream::Stdout, b"after\n");

@@ -44,15 +44,26 @@ pub struct Client {
 impl Client {
     /// Connects to the monitor's socket; the path may be longer than a socket address.
     pub fn connect(path: &Path) -> io::Result<Client> {
-        let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+        let socket = socket(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )?;
         let directory = File::open(path.parent().unwrap_or(path))?;
-        connect(socket.as_raw_fd(), &super::files::address(&directory, path)?)?;
+        connect(
+            socket.as_raw_fd(),
+            &super::files::address(&directory, path)?,
+        )?;
         Ok(Client::new(socket))
     }
 
     /// Speaks over a socket that is connected already.
     pub fn new(socket: OwnedFd) -> Client {
-        Client { socket, buffer: Vec::new() }
+        Client {
+            socket,
+            buffer: Vec::new(),
+        }
     }
 
     /// Sends input, as much of it as goes into one packet; returns how much that was. [`io::ErrorKind::WouldBlock`]:
@@ -78,7 +89,11 @@ impl Client {
 
     fn send(&self, kind: u8, payload: &[u8]) -> io::Result<()> {
         let packet = [&[kind], payload].concat();
-        send(self.socket.as_raw_fd(), &packet, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)?;
+        send(
+            self.socket.as_raw_fd(),
+            &packet,
+            MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+        )?;
         Ok(())
     }
 
@@ -86,7 +101,11 @@ impl Client {
     pub fn receive(&mut self) -> io::Result<Option<Event>> {
         self.buffer.resize(LONGEST + 1, 0);
         loop {
-            let length = match recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::MSG_DONTWAIT) {
+            let length = match recv(
+                self.socket.as_raw_fd(),
+                &mut self.buffer,
+                MsgFlags::MSG_DONTWAIT,
+            ) {
                 Ok(length) => length,
                 Err(Errno::EINTR) => continue,
                 Err(Errno::EAGAIN) => return Ok(None),
@@ -98,7 +117,9 @@ impl Client {
                 None => return Ok(Some(Event::Closed)),
                 Some((&STDOUT, bytes)) => return Ok(Some(Event::Stdout(bytes.to_vec()))),
                 Some((&STDERR, bytes)) => return Ok(Some(Event::Stderr(bytes.to_vec()))),
-                Some((&EXIT, &[a, b, c, d])) => return Ok(Some(Event::Exit(i32::from_le_bytes([a, b, c, d])))),
+                Some((&EXIT, &[a, b, c, d])) => {
+                    return Ok(Some(Event::Exit(i32::from_le_bytes([a, b, c, d]))));
+                }
                 Some(_) => {}
             }
         }

@@ -45,7 +45,14 @@ pub(super) struct Clients {
 
 impl Client {
     fn new(socket: OwnedFd, first: bool) -> Client {
-        Client { socket, first, owed: false, silent: false, gone: false, backlog: Vec::new() }
+        Client {
+            socket,
+            first,
+            owed: false,
+            silent: false,
+            gone: false,
+            backlog: Vec::new(),
+        }
     }
 
     /// Whether it is to be polled for room or for what it sends; nothing when not at all.
@@ -58,7 +65,11 @@ impl Client {
 
     /// Sends a packet if there is room for it now.
     fn offer(&mut self, packet: &[u8]) -> bool {
-        match send(self.socket.as_raw_fd(), packet, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL) {
+        match send(
+            self.socket.as_raw_fd(),
+            packet,
+            MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+        ) {
             Ok(_) => true,
             Err(Errno::EAGAIN | Errno::EINTR | Errno::ENOBUFS | Errno::ENOMEM) => false,
             Err(_) => {
@@ -174,7 +185,10 @@ impl Clients {
             }
             self.wait_for_room(PollTimeout::from(50u16));
         }
-        let first = self.all.into_iter().find(|client| client.first && !client.gone);
+        let first = self
+            .all
+            .into_iter()
+            .find(|client| client.first && !client.gone);
         first.map(|client| client.socket)
     }
 
@@ -198,7 +212,9 @@ impl Clients {
 
     fn wait_for_room(&self, timeout: PollTimeout) {
         let slow = self.all.iter().filter(|client| !client.backlog.is_empty());
-        let mut fds: Vec<PollFd<'_>> = slow.map(|client| PollFd::new(client.as_fd(), PollFlags::POLLOUT)).collect();
+        let mut fds: Vec<PollFd<'_>> = slow
+            .map(|client| PollFd::new(client.as_fd(), PollFlags::POLLOUT))
+            .collect();
         // Woken early, we offer early.
         let _ = poll(&mut fds, timeout);
     }
@@ -218,7 +234,11 @@ impl Clients {
 
     /// The monitor's lock above all must not live on with a slow client.
     fn close_all_others(&self) {
-        let mut kept: Vec<i32> = self.all.iter().map(|client| client.socket.as_raw_fd()).collect();
+        let mut kept: Vec<i32> = self
+            .all
+            .iter()
+            .map(|client| client.socket.as_raw_fd())
+            .collect();
         kept.sort_unstable();
         let mut from = 3;
         for fd in kept.into_iter().chain([i32::MAX]) {

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, Flock, FlockArg, fallocate};
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+};
 
 use super::exit::Exit;
 use crate::{Error, ErrorKind, Result};
@@ -22,13 +24,18 @@ impl Lock {
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] when another monitor holds it.
     pub(super) fn take(path: &Path) -> Result<Lock> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path);
         let file = file.map_err(Error::sys("open the monitor's lock", path.display()))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Lock(lock)),
-            Err((_, Errno::EWOULDBLOCK)) => {
-                Err(Error::new(ErrorKind::AlreadyExists, "the container runs already: its monitor holds the lock"))
-            }
+            Err((_, Errno::EWOULDBLOCK)) => Err(Error::new(
+                ErrorKind::AlreadyExists,
+                "the container runs already: its monitor holds the lock",
+            )),
             Err((_, errno)) => Err(Error::sys("lock", path.display())(errno)),
         }
     }
@@ -53,13 +60,19 @@ impl ExitFile {
         let file = File::create(&draft).map_err(Error::sys("make", draft.display()))?;
         // Some file systems can't: then the record takes its room when it is written.
         let _ = fallocate(&file, FallocateFlags::empty(), 0, ROOM);
-        Ok(ExitFile { path: path.to_owned(), draft, file: Some(file) })
+        Ok(ExitFile {
+            path: path.to_owned(),
+            draft,
+            file: Some(file),
+        })
     }
 
     /// Writes the record and puts it in its place at once.
     pub(super) fn write(mut self, exit: &Exit) -> io::Result<()> {
         let text = serde_json::to_vec(exit)?;
-        let Some(file) = self.file.take() else { return Ok(()) };
+        let Some(file) = self.file.take() else {
+            return Ok(());
+        };
         let mut result = put(&file, &text);
         for _ in 0..10 {
             if result.is_ok() {
@@ -102,13 +115,22 @@ impl Listener {
         let failed = |errno: Errno| Error::sys("bind", path.display())(errno);
         let _ = fs::remove_file(path);
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let socket = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).map_err(failed)?;
-        let directory = File::open(path.parent().unwrap_or(path)).map_err(Error::sys("open the directory of", path.display()))?;
-        bind(socket.as_raw_fd(), &address(&directory, path).map_err(failed)?).map_err(failed)?;
+        let socket =
+            socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).map_err(failed)?;
+        let directory = File::open(path.parent().unwrap_or(path))
+            .map_err(Error::sys("open the directory of", path.display()))?;
+        bind(
+            socket.as_raw_fd(),
+            &address(&directory, path).map_err(failed)?,
+        )
+        .map_err(failed)?;
         fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
             .map_err(Error::sys("change the mode of", path.display()))?;
         listen(&socket, Backlog::new(16).map_err(failed)?).map_err(failed)?;
-        Ok(Listener { socket, path: path.to_owned() })
+        Ok(Listener {
+            socket,
+            path: path.to_owned(),
+        })
     }
 }
 

@@ -59,11 +59,25 @@ fn stay(options: Options) -> ! {
         }
     };
     report.started(started.pid);
-    let Started { runtime, id, pid, began, mut relay, exit_file, lock } = started;
+    let Started {
+        runtime,
+        id,
+        pid,
+        began,
+        mut relay,
+        exit_file,
+        lock,
+    } = started;
     memory::release();
     let status = pump::until_exit(&mut relay, pid);
     relay.drain();
-    let exit = Exit::new(status, pid, began, SystemTime::now(), start::oom_killed(&runtime, &id));
+    let exit = Exit::new(
+        status,
+        pid,
+        began,
+        SystemTime::now(),
+        start::oom_killed(&runtime, &id),
+    );
     // What can't be written now can't be told to anybody either; the next command sees a container without an exit.
     let _ = exit_file.write(&exit);
     // Whatever can't be removed now is removed by the next command that looks.

@@ -50,24 +50,43 @@ fn reap(first: i32) -> Reaped {
 }
 
 /// Waits with SIGCHLD let through, so that no end of a child is slept through.
-fn wait(interests: &[(Source, BorrowedFd<'_>, PollFlags)], timeout: Option<Duration>) -> Vec<(Source, PollFlags)> {
+fn wait(
+    interests: &[(Source, BorrowedFd<'_>, PollFlags)],
+    timeout: Option<Duration>,
+) -> Vec<(Source, PollFlags)> {
     let mut fds: Vec<libc::pollfd> = interests
         .iter()
-        .map(|(_, fd, flags)| libc::pollfd { fd: fd.as_raw_fd(), events: flags.bits(), revents: 0 })
+        .map(|(_, fd, flags)| libc::pollfd {
+            fd: fd.as_raw_fd(),
+            events: flags.bits(),
+            revents: 0,
+        })
         .collect();
     let timeout = timeout.map(|timeout| libc::timespec {
         tv_sec: timeout.as_secs() as libc::time_t,
         tv_nsec: timeout.subsec_nanos().into(),
     });
-    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let timeout = timeout
+        .as_ref()
+        .map_or(std::ptr::null(), std::ptr::from_ref);
     let none = nix::sys::signal::SigSet::empty();
     // SAFETY: `fds` has the length given, and timeout and mask live through the call.
-    let count = unsafe { libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout, none.as_ref()) };
+    let count = unsafe {
+        libc::ppoll(
+            fds.as_mut_ptr(),
+            fds.len() as libc::nfds_t,
+            timeout,
+            none.as_ref(),
+        )
+    };
     if count <= 0 {
         // Time is up, or a child has ended.
         return Vec::new();
     }
     let flags = |fd: &libc::pollfd| PollFlags::from_bits_truncate(fd.revents);
-    let all = interests.iter().zip(&fds).map(|((source, ..), fd)| (*source, flags(fd)));
+    let all = interests
+        .iter()
+        .zip(&fds)
+        .map(|((source, ..), fd)| (*source, flags(fd)));
     all.filter(|(_, flags)| !flags.is_empty()).collect()
 }

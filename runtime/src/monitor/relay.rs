@@ -39,7 +39,13 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(fd: OwnedFd, stream: Stream, terminal: bool) -> Output {
-        Output { fd, stream, terminal, rests: None, ended: false }
+        Output {
+            fd,
+            stream,
+            terminal,
+            rests: None,
+            ended: false,
+        }
     }
 }
 
@@ -57,7 +63,13 @@ pub(super) struct Input {
 
 impl Input {
     pub(super) fn new(fd: OwnedFd, terminal: bool) -> Input {
-        Input { fd, terminal, pending: Vec::new(), taken: 0, ends: false }
+        Input {
+            fd,
+            terminal,
+            pending: Vec::new(),
+            taken: 0,
+            ends: false,
+        }
     }
 
     fn is_waiting(&self) -> bool {
@@ -90,19 +102,46 @@ pub(super) enum Source {
 }
 
 impl Relay {
-    pub(super) fn new(outputs: Vec<Output>, input: Option<Input>, clients: Clients, listener: Option<Listener>, log: LogWriter) -> Relay {
-        Relay { outputs, input, clients, listener, log, chunk: Vec::new(), length: 0, packet: Vec::new() }
+    pub(super) fn new(
+        outputs: Vec<Output>,
+        input: Option<Input>,
+        clients: Clients,
+        listener: Option<Listener>,
+        log: LogWriter,
+    ) -> Relay {
+        Relay {
+            outputs,
+            input,
+            clients,
+            listener,
+            log,
+            chunk: Vec::new(),
+            length: 0,
+            packet: Vec::new(),
+        }
     }
 
     /// What to poll now, and until when at the latest.
-    pub(super) fn interests(&self, now: Instant) -> (Vec<(Source, BorrowedFd<'_>, PollFlags)>, Option<Duration>) {
+    pub(super) fn interests(
+        &self,
+        now: Instant,
+    ) -> (Vec<(Source, BorrowedFd<'_>, PollFlags)>, Option<Duration>) {
         let mut interests = Vec::with_capacity(4 + self.clients.len());
         let mut timeout: Option<Duration> = None;
         if !self.clients.owed() {
             for (place, output) in self.outputs.iter().enumerate() {
-                match output.rests.map(|until| until.saturating_duration_since(now)) {
-                    Some(rest) if !rest.is_zero() => timeout = Some(timeout.map_or(rest, |other| other.min(rest))),
-                    _ => interests.push((Source::Output(place), output.fd.as_fd(), PollFlags::POLLIN)),
+                match output
+                    .rests
+                    .map(|until| until.saturating_duration_since(now))
+                {
+                    Some(rest) if !rest.is_zero() => {
+                        timeout = Some(timeout.map_or(rest, |other| other.min(rest)))
+                    }
+                    _ => interests.push((
+                        Source::Output(place),
+                        output.fd.as_fd(),
+                        PollFlags::POLLIN,
+                    )),
                 }
             }
         }
@@ -145,7 +184,11 @@ impl Relay {
                 self.clients.accept(listener.socket.as_fd());
             }
         }
-        if self.input.as_ref().is_some_and(|input| input.ends && !input.is_waiting()) {
+        if self
+            .input
+            .as_ref()
+            .is_some_and(|input| input.ends && !input.is_waiting())
+        {
             self.input = None;
         }
     }
@@ -174,25 +217,41 @@ impl Relay {
         let output = &self.outputs[place];
         let length = read(&output.fd, &mut self.chunk[1..=LONGEST])?;
         if length > 0 {
-            self.chunk[0] = if output.stream == Stream::Stdout { STDOUT } else { STDERR };
+            self.chunk[0] = if output.stream == Stream::Stdout {
+                STDOUT
+            } else {
+                STDERR
+            };
             self.length = length + 1;
-            self.log.write(SystemTime::now(), output.stream, &self.chunk[1..self.length]);
+            self.log.write(
+                SystemTime::now(),
+                output.stream,
+                &self.chunk[1..self.length],
+            );
         }
         Ok(length)
     }
 
     fn serve_client(&mut self, place: usize, flags: PollFlags) {
-        if flags.intersects(PollFlags::POLLOUT | PollFlags::POLLHUP | PollFlags::POLLERR) && self.clients.owed() {
+        if flags.intersects(PollFlags::POLLOUT | PollFlags::POLLHUP | PollFlags::POLLERR)
+            && self.clients.owed()
+        {
             self.clients.offer_again(&self.chunk[..self.length]);
         }
-        if !flags.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) || self.input.as_ref().is_some_and(Input::is_waiting) {
+        if !flags.intersects(PollFlags::POLLIN | PollFlags::POLLHUP)
+            || self.input.as_ref().is_some_and(Input::is_waiting)
+        {
             return;
         }
         if self.packet.is_empty() {
             self.packet = vec![0; INPUT];
         }
-        let Some(client) = self.clients.get(place) else { return };
-        let Received::Packet(length) = client.receive(&mut self.packet, flags.contains(PollFlags::POLLHUP)) else {
+        let Some(client) = self.clients.get(place) else {
+            return;
+        };
+        let Received::Packet(length) =
+            client.receive(&mut self.packet, flags.contains(PollFlags::POLLHUP))
+        else {
             return;
         };
         match self.packet[..length].split_first() {
@@ -247,7 +306,8 @@ impl Relay {
                         self.clients.send_or_keep(&self.chunk[..self.length]);
                     }
                     Err(Errno::EINTR) => {}
-                    Err(Errno::EAGAIN) if self.outputs[place].terminal && self.comes_more(place) => {}
+                    Err(Errno::EAGAIN)
+                        if self.outputs[place].terminal && self.comes_more(place) => {}
                     _ => break,
                 }
             }
@@ -256,7 +316,10 @@ impl Relay {
     }
 
     fn comes_more(&self, place: usize) -> bool {
-        let mut fds = [PollFd::new(self.outputs[place].fd.as_fd(), PollFlags::POLLIN)];
+        let mut fds = [PollFd::new(
+            self.outputs[place].fd.as_fd(),
+            PollFlags::POLLIN,
+        )];
         let timeout = PollTimeout::try_from(TERMINAL_LAG).unwrap_or(PollTimeout::ZERO);
         matches!(poll(&mut fds, timeout), Ok(1..))
     }

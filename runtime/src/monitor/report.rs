@@ -29,7 +29,10 @@ impl Report {
     }
 
     pub(super) fn failed(self, error: &Error) {
-        self.say(&Line::Error { kind: error.kind().as_str(), message: &error.chain() });
+        self.say(&Line::Error {
+            kind: error.kind().as_str(),
+            message: &error.chain(),
+        });
     }
 
     fn say(self, line: &Line<'_>) {

@@ -1,6 +1,8 @@
 //! Signals: those that are meant for people's programs do nothing to the monitor, and none of that reaches the container.
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask,
+};
 
 /// What a terminal, a session manager or a mistaken person sends. To end a container its own first process is signalled.
 const UNHEEDED: [Signal; 9] = [

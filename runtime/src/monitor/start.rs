@@ -15,7 +15,10 @@ use super::signals;
 use crate::cgroup::Cgroups;
 use crate::log::{LogWriter, Rotation, Stream};
 use crate::sys::descriptors;
-use crate::{ContainerId, CreateOptions, Created, Error, ErrorKind, Result, Runtime, StartGate, Stdio, Terminal};
+use crate::{
+    ContainerId, CreateOptions, Created, Error, ErrorKind, Result, Runtime, StartGate, Stdio,
+    Terminal,
+};
 
 /// A running container with all that belongs to it.
 pub(super) struct Started {
@@ -32,13 +35,26 @@ pub(super) fn start(options: &Options) -> Result<Started> {
     settle()?;
     let lock = Lock::take(&options.lock)?;
     let exit_file = ExitFile::reserve(&options.exit_file)?;
-    let rotation = Rotation { max_size: options.log_max_size, max_files: options.log_max_files };
-    let log = LogWriter::open(&options.log, rotation).map_err(Error::sys("open the log", options.log.display()))?;
-    let listener = options.attach_socket.as_deref().map(Listener::bind).transpose()?;
+    let rotation = Rotation {
+        max_size: options.log_max_size,
+        max_files: options.log_max_files,
+    };
+    let log = LogWriter::open(&options.log, rotation)
+        .map_err(Error::sys("open the log", options.log.display()))?;
+    let listener = options
+        .attach_socket
+        .as_deref()
+        .map(Listener::bind)
+        .transpose()?;
     let mut clients = Clients::default();
     if let Some(fd) = options.attach_fd {
         let socket = descriptors::inherited(fd);
-        let socket = socket.ok_or_else(|| Error::new(ErrorKind::InvalidSpec, format!("--attach-fd {fd} is not open")))?;
+        let socket = socket.ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidSpec,
+                format!("--attach-fd {fd} is not open"),
+            )
+        })?;
         clients.add_first(socket);
     }
     let (theirs, ours) = streams(options.stdin)?;
@@ -61,7 +77,9 @@ pub(super) fn start(options: &Options) -> Result<Started> {
 
 /// Whether the kernel killed something in the container for want of memory. To be asked before its cgroups are removed.
 pub(super) fn oom_killed(runtime: &Runtime, id: &ContainerId) -> bool {
-    runtime.state(id).is_ok_and(|state| Cgroups::from_paths(&state.cgroup_paths).oom_killed())
+    runtime
+        .state(id)
+        .is_ok_and(|state| Cgroups::from_paths(&state.cgroup_paths).oom_killed())
 }
 
 /// Makes this process one that stays.
@@ -69,9 +87,14 @@ fn settle() -> Result<()> {
     // Whatever was inherited is held, and reaches neither the container nor the exit command.
     descriptors::close_on_exec_from(3).map_err(Error::sys("mark", "inherited descriptors"))?;
     signals::unheed();
-    let null = File::options().read(true).write(true).open("/dev/null").map_err(Error::sys("open", "/dev/null"))?;
+    let null = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(Error::sys("open", "/dev/null"))?;
     for number in 0..3 {
-        descriptors::place(null.as_fd(), number).map_err(Error::sys("replace", "the standard streams"))?;
+        descriptors::place(null.as_fd(), number)
+            .map_err(Error::sys("replace", "the standard streams"))?;
     }
     // Orphans of a container without a pid namespace come to us to be reaped.
     // SAFETY: touches no memory.
@@ -93,7 +116,9 @@ fn create(runtime: &Runtime, options: &Options, streams: [OwnedFd; 3]) -> Result
         // The first failure is the one to tell of; what is left here the next command removes.
         let _ = runtime.delete(&options.id, true);
         return Err(match starved {
-            true => error.within("the memory limit is too small to start the container").with_kind(ErrorKind::Limit),
+            true => error
+                .within("the memory limit is too small to start the container")
+                .with_kind(ErrorKind::Limit),
             false => error,
         });
     }
@@ -113,14 +138,25 @@ fn streams(stdin: bool) -> Result<Streams> {
             own(&ours)?;
             (theirs, Some(Input::new(ours, false)))
         }
-        false => (File::open("/dev/null").map_err(Error::sys("open", "/dev/null"))?.into(), None),
+        false => (
+            File::open("/dev/null")
+                .map_err(Error::sys("open", "/dev/null"))?
+                .into(),
+            None,
+        ),
     };
     let (stdout, stdout_theirs) = pipe()?;
     let (stderr, stderr_theirs) = pipe()?;
     own(&stdout)?;
     own(&stderr)?;
-    let outputs = vec![Output::new(stdout, Stream::Stdout, false), Output::new(stderr, Stream::Stderr, false)];
-    Ok(([input_theirs, stdout_theirs, stderr_theirs], (outputs, input)))
+    let outputs = vec![
+        Output::new(stdout, Stream::Stdout, false),
+        Output::new(stderr, Stream::Stderr, false),
+    ];
+    Ok((
+        [input_theirs, stdout_theirs, stderr_theirs],
+        (outputs, input),
+    ))
 }
 
 fn of_terminal(master: OwnedFd, stdin: bool) -> Result<(Vec<Output>, Option<Input>)> {

@@ -17,8 +17,12 @@ const UNIFIED: &str = "unified";
 /// Mounts them at the planned place: cgroup2 as such, v1 as a tmpfs with one directory per hierarchy.
 pub(super) fn mount(root: &Root, planned: &Planned, context: &Context) -> Result<()> {
     let target = root.find_or_make(&planned.destination, Make::Directory)?;
-    let v1: BTreeMap<&str, &Path> =
-        context.cgroups.iter().filter(|(name, _)| *name != UNIFIED).map(|(name, path)| (name.as_str(), path.as_path())).collect();
+    let v1: BTreeMap<&str, &Path> = context
+        .cgroups
+        .iter()
+        .filter(|(name, _)| *name != UNIFIED)
+        .map(|(name, path)| (name.as_str(), path.as_path()))
+        .collect();
     let unified = context.cgroups.get(UNIFIED);
     match unified {
         Some(path) if v1.is_empty() => place(&cgroup2(planned, path, context)?, &target, planned),
@@ -28,7 +32,10 @@ pub(super) fn mount(root: &Root, planned: &Planned, context: &Context) -> Result
                 kind: "tmpfs".to_owned(),
                 source: PathBuf::from("tmpfs"),
                 options: Options {
-                    own: Change { set: planned.options.own.set & !attr::RDONLY, ..planned.options.own },
+                    own: Change {
+                        set: planned.options.own.set & !attr::RDONLY,
+                        ..planned.options.own
+                    },
                     ..options::parse(["mode=755"])
                 },
                 ..planned.clone()
@@ -38,15 +45,23 @@ pub(super) fn mount(root: &Root, planned: &Planned, context: &Context) -> Result
             for (directory, links, path) in hierarchies(&v1, unified.map(PathBuf::as_path)) {
                 bind(root, planned, &directory, path)?;
                 for link in links {
-                    let at = PathBuf::from(format!("/proc/self/fd/{}", tree.as_raw_fd())).join(&link);
+                    let at =
+                        PathBuf::from(format!("/proc/self/fd/{}", tree.as_raw_fd())).join(&link);
                     symlink(&directory, at).map_err(Error::sys("link", link))?;
                 }
             }
-            mount::change(tree.as_fd(), Change { set: read_only, ..Change::default() })
-                .map_err(Error::sys("make read-only", planned.destination.display()))?;
+            mount::change(
+                tree.as_fd(),
+                Change {
+                    set: read_only,
+                    ..Change::default()
+                },
+            )
+            .map_err(Error::sys("make read-only", planned.destination.display()))?;
             match planned.options.propagation {
-                Some(propagation) => mount::propagate(tree.as_fd(), propagation)
-                    .map_err(Error::sys("set the propagation of", planned.destination.display())),
+                Some(propagation) => mount::propagate(tree.as_fd(), propagation).map_err(
+                    Error::sys("set the propagation of", planned.destination.display()),
+                ),
                 None => Ok(()),
             }
         }
@@ -54,15 +69,25 @@ pub(super) fn mount(root: &Root, planned: &Planned, context: &Context) -> Result
 }
 
 /// Directory, further names of it, and the container's cgroup of each hierarchy.
-fn hierarchies<'a>(v1: &BTreeMap<&str, &'a Path>, unified: Option<&'a Path>) -> Vec<(String, Vec<String>, &'a Path)> {
+fn hierarchies<'a>(
+    v1: &BTreeMap<&str, &'a Path>,
+    unified: Option<&'a Path>,
+) -> Vec<(String, Vec<String>, &'a Path)> {
     let mut by_path: BTreeMap<&Path, Vec<String>> = BTreeMap::new();
     for (name, path) in v1 {
-        by_path.entry(path).or_default().push(name.strip_prefix("name=").unwrap_or(name).to_owned());
+        by_path
+            .entry(path)
+            .or_default()
+            .push(name.strip_prefix("name=").unwrap_or(name).to_owned());
     }
     let mut found: Vec<_> = by_path
         .into_iter()
         .map(|(path, names)| {
-            let links = if names.len() > 1 { names.clone() } else { Vec::new() };
+            let links = if names.len() > 1 {
+                names.clone()
+            } else {
+                Vec::new()
+            };
             (names.join(","), links, path)
         })
         .collect();
@@ -73,7 +98,11 @@ fn hierarchies<'a>(v1: &BTreeMap<&str, &'a Path>, unified: Option<&'a Path>) -> 
 fn cgroup2(planned: &Planned, path: &Path, context: &Context) -> Result<OwnedFd> {
     if context.own_cgroup_namespace {
         // A new mount shows what the namespace's root is: the container's own cgroup.
-        let fresh = Planned { kind: "cgroup2".to_owned(), source: PathBuf::from("cgroup"), ..planned.clone() };
+        let fresh = Planned {
+            kind: "cgroup2".to_owned(),
+            source: PathBuf::from("cgroup"),
+            ..planned.clone()
+        };
         if let Ok(tree) = filesystem::make(&fresh, &open_path(Path::new("/"))?) {
             return Ok(tree);
         }
@@ -89,8 +118,10 @@ fn bind(root: &Root, planned: &Planned, name: &str, path: &Path) -> Result<()> {
 
 fn clone_with_options(planned: &Planned, path: &Path) -> Result<OwnedFd> {
     let source = open_path(path)?;
-    let tree = mount::clone_tree(source.as_fd(), false).map_err(Error::sys("clone", path.display()))?;
-    mount::change(tree.as_fd(), planned.options.own).map_err(Error::sys("set the options of", path.display()))?;
+    let tree =
+        mount::clone_tree(source.as_fd(), false).map_err(Error::sys("clone", path.display()))?;
+    mount::change(tree.as_fd(), planned.options.own)
+        .map_err(Error::sys("set the options of", path.display()))?;
     Ok(tree)
 }
 
@@ -100,9 +131,18 @@ mod tests {
 
     #[test]
     fn joint_hierarchies_get_links() {
-        let (cpu, systemd, unified) = (Path::new("/c/cpu,cpuacct/x"), Path::new("/c/systemd/x"), Path::new("/c/unified/x"));
+        let (cpu, systemd, unified) = (
+            Path::new("/c/cpu,cpuacct/x"),
+            Path::new("/c/systemd/x"),
+            Path::new("/c/unified/x"),
+        );
         let v1 = BTreeMap::from([("cpu", cpu), ("cpuacct", cpu), ("name=systemd", systemd)]);
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(
             hierarchies(&v1, Some(unified)),
             [

@@ -47,8 +47,14 @@ pub(crate) fn plan(spec: &[LinuxDevice]) -> Result<Vec<Device>> {
     Ok(devices)
 }
 
-const DEFAULTS: [(&str, u64, u64); 6] =
-    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+const DEFAULTS: [(&str, u64, u64); 6] = [
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
+];
 
 const LINKS: [(&str, &str); 6] = [
     ("fd", "/proc/self/fd"),
@@ -71,13 +77,29 @@ fn from_spec(device: &LinuxDevice) -> Result<Device> {
     if !path.is_absolute() || path.file_name().is_none() {
         return Err(invalid("its path must be absolute and end in a name"));
     }
-    let number = |number: i64| u64::try_from(number).ok().filter(|number| *number < 1 << 32);
-    let numbers = if kind == SFlag::S_IFIFO { Some((0, 0)) } else { number(device.major()).zip(number(device.minor())) };
+    let number = |number: i64| {
+        u64::try_from(number)
+            .ok()
+            .filter(|number| *number < 1 << 32)
+    };
+    let numbers = if kind == SFlag::S_IFIFO {
+        Some((0, 0))
+    } else {
+        number(device.major()).zip(number(device.minor()))
+    };
     let Some((major, minor)) = numbers else {
         return Err(invalid("its numbers can't be negative"));
     };
     let mode = device.file_mode().unwrap_or(0o666) & 0o7777;
-    Ok(Device { path, kind, major, minor, mode, uid: device.uid().unwrap_or(0), gid: device.gid().unwrap_or(0) })
+    Ok(Device {
+        path,
+        kind,
+        major,
+        minor,
+        mode,
+        uid: device.uid().unwrap_or(0),
+        gid: device.gid().unwrap_or(0),
+    })
 }
 
 /// Makes them inside `root`; `bind` takes the host's files where a process of a user namespace may not make its own.
@@ -97,7 +119,13 @@ fn make_one(root: &Root, device: &Device, bind: bool) -> Result<()> {
         return bind_host(root, device);
     }
     let permissions = Mode::from_bits_truncate(device.mode);
-    match mknodat(&directory, name, device.kind, permissions, makedev(device.major, device.minor)) {
+    match mknodat(
+        &directory,
+        name,
+        device.kind,
+        permissions,
+        makedev(device.major, device.minor),
+    ) {
         Ok(()) => {}
         Err(Errno::EEXIST) => return verify(&directory, name, device),
         Err(Errno::EPERM) => return bind_host(root, device),
@@ -106,7 +134,14 @@ fn make_one(root: &Root, device: &Device, bind: bool) -> Result<()> {
     let set = || Error::sys("set owner and mode of", device.path.display());
     if (device.uid, device.gid) != (0, 0) {
         let (uid, gid) = (Uid::from_raw(device.uid), Gid::from_raw(device.gid));
-        fchownat(&directory, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW).map_err(set())?;
+        fchownat(
+            &directory,
+            name,
+            Some(uid),
+            Some(gid),
+            AtFlags::AT_SYMLINK_NOFOLLOW,
+        )
+        .map_err(set())?;
         // A change of owner clears some bits of the mode.
         fchmodat(&directory, name, permissions, FchmodatFlags::FollowSymlink).map_err(set())?;
     }
@@ -118,10 +153,13 @@ fn directory(root: &Root, path: &Path) -> Result<OwnedFd> {
     match root.find_plain(path) {
         Ok(directory) => Ok(directory),
         Err(Errno::ENOENT) => root.find_or_make(path, Make::Directory),
-        Err(Errno::ELOOP) => {
-            Err(Error::invalid(format!("{} of the root file system is a symbolic link", path.display())))
-        }
-        Err(errno) => Err(Error::sys("open in the root file system", path.display())(errno)),
+        Err(Errno::ELOOP) => Err(Error::invalid(format!(
+            "{} of the root file system is a symbolic link",
+            path.display()
+        ))),
+        Err(errno) => Err(Error::sys("open in the root file system", path.display())(
+            errno,
+        )),
     }
 }
 
@@ -131,21 +169,29 @@ fn verify(directory: &OwnedFd, name: &OsStr, device: &Device) -> Result<()> {
     let there = openat(directory, name, flags, Mode::empty()).and_then(fstat);
     let status = there.map_err(Error::sys("look at", device.path.display()))?;
     let kind = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
-    let number = device.kind == SFlag::S_IFIFO || status.st_rdev == makedev(device.major, device.minor);
+    let number =
+        device.kind == SFlag::S_IFIFO || status.st_rdev == makedev(device.major, device.minor);
     if kind == device.kind && number {
         return Ok(());
     }
-    Err(Error::invalid(format!("{} is there and is something else", device.path.display())))
+    Err(Error::invalid(format!(
+        "{} is there and is something else",
+        device.path.display()
+    )))
 }
 
 fn bind_host(root: &Root, device: &Device) -> Result<()> {
     let host = open_path(&device.path)?;
     let status = fstat(&host).map_err(Error::sys("look at", device.path.display()))?;
     if status.st_rdev != makedev(device.major, device.minor) {
-        return Err(Error::invalid(format!("{} of the host is another device", device.path.display())));
+        return Err(Error::invalid(format!(
+            "{} of the host is another device",
+            device.path.display()
+        )));
     }
     let target = root.find_or_make(&device.path, Make::File)?;
-    let tree = mount::clone_tree(host.as_fd(), false).map_err(Error::sys("clone", device.path.display()))?;
+    let tree = mount::clone_tree(host.as_fd(), false)
+        .map_err(Error::sys("clone", device.path.display()))?;
     mount::attach(tree.as_fd(), target.as_fd()).map_err(Error::sys("attach", device.path.display()))
 }
 
@@ -165,11 +211,18 @@ pub(crate) fn link(root: &Root) -> Result<()> {
 pub(crate) fn console(root: &Root, terminal: &OwnedFd) -> Result<()> {
     let failed = |error: Error| error.within("make /dev/console");
     directory(root, Path::new("/dev")).map_err(failed)?;
-    let target = root.find_or_make(Path::new("/dev/console"), Make::File).map_err(failed)?;
-    let tree = mount::clone_tree(terminal.as_fd(), false)
-        .map_err(Error::sys("clone", format!("descriptor {}", terminal.as_raw_fd())))
+    let target = root
+        .find_or_make(Path::new("/dev/console"), Make::File)
         .map_err(failed)?;
-    mount::attach(tree.as_fd(), target.as_fd()).map_err(Error::sys("attach", "the terminal")).map_err(failed)
+    let tree = mount::clone_tree(terminal.as_fd(), false)
+        .map_err(Error::sys(
+            "clone",
+            format!("descriptor {}", terminal.as_raw_fd()),
+        ))
+        .map_err(failed)?;
+    mount::attach(tree.as_fd(), target.as_fd())
+        .map_err(Error::sys("attach", "the terminal"))
+        .map_err(failed)
 }
 
 #[cfg(test)]
@@ -180,11 +233,24 @@ mod tests {
     fn devices_are_decided() {
         let parse = |json: &str| plan(&[serde_json::from_str(json).unwrap()]);
         let with = |json: &str| parse(json).unwrap().pop().unwrap();
-        let own = with(r#"{"path": "/dev/own", "type": "c", "major": 1, "minor": 7, "fileMode": 416, "uid": 5}"#);
-        assert_eq!((own.kind, own.major, own.minor, own.mode, own.uid, own.gid), (SFlag::S_IFCHR, 1, 7, 0o640, 5, 0));
+        let own = with(
+            r#"{"path": "/dev/own", "type": "c", "major": 1, "minor": 7, "fileMode": 416, "uid": 5}"#,
+        );
+        assert_eq!(
+            (own.kind, own.major, own.minor, own.mode, own.uid, own.gid),
+            (SFlag::S_IFCHR, 1, 7, 0o640, 5, 0)
+        );
         assert_eq!(plan(&[]).unwrap().len(), 6);
-        assert_eq!(parse(r#"{"path": "/dev/null", "type": "c", "major": 1, "minor": 3}"#).unwrap().len(), 6);
-        assert_eq!(with(r#"{"path": "/dev/f", "type": "p"}"#).kind, SFlag::S_IFIFO);
+        assert_eq!(
+            parse(r#"{"path": "/dev/null", "type": "c", "major": 1, "minor": 3}"#)
+                .unwrap()
+                .len(),
+            6
+        );
+        assert_eq!(
+            with(r#"{"path": "/dev/f", "type": "p"}"#).kind,
+            SFlag::S_IFIFO
+        );
         for wrong in [
             r#"{"path": "dev/x", "type": "c", "major": 1, "minor": 7}"#,
             r#"{"path": "/", "type": "c", "major": 1, "minor": 7}"#,

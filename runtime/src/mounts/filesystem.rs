@@ -15,15 +15,18 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::mount::{Change, Context, attr, change};
 
 /// File systems that are views of the kernel or are made anew: read-only is a matter of the mount, not of them.
-const VIRTUAL: [&str; 8] = ["proc", "sysfs", "tmpfs", "mqueue", "devpts", "cgroup", "cgroup2", "overlay"];
+const VIRTUAL: [&str; 8] = [
+    "proc", "sysfs", "tmpfs", "mqueue", "devpts", "cgroup", "cgroup2", "overlay",
+];
 
 /// A detached mount of a new file system, with the attributes of `planned`, to be attached at `target`.
 pub(crate) fn make(planned: &Planned, target: &OwnedFd) -> Result<OwnedFd> {
     let kind = terminated(&planned.kind)?;
     let context = Context::open(&kind).map_err(|errno| match errno {
-        Errno::ENODEV => {
-            Error::new(ErrorKind::Unsupported, format!("the kernel has no file system {:?}", planned.kind))
-        }
+        Errno::ENODEV => Error::new(
+            ErrorKind::Unsupported,
+            format!("the kernel has no file system {:?}", planned.kind),
+        ),
         _ => Error::sys("open file system", &planned.kind)(errno),
     })?;
     let refused = |what: &str, errno: Errno| {
@@ -47,18 +50,28 @@ pub(crate) fn make(planned: &Planned, target: &OwnedFd) -> Result<OwnedFd> {
         set.map_err(|errno| refused(&format!("option {key}"), errno))?;
     }
     for flag in &options.superblock {
-        context.flag(&*terminated(flag)?).map_err(|errno| refused(flag, errno))?;
+        context
+            .flag(&*terminated(flag)?)
+            .map_err(|errno| refused(flag, errno))?;
     }
     let read_only = options.own.set & attr::RDONLY != 0;
     if read_only && !VIRTUAL.contains(&planned.kind.as_str()) {
         context.flag(c"ro").map_err(|errno| refused("ro", errno))?;
     }
     let later = if options.copy_up { attr::RDONLY } else { 0 };
-    let made = context.mount(options.own.set & !later).map_err(|errno| refused("it", errno))?;
+    let made = context
+        .mount(options.own.set & !later)
+        .map_err(|errno| refused("it", errno))?;
     if options.copy_up {
         copy_up(target, &made)?;
-        change(made.as_fd(), Change { set: options.own.set & later, ..Change::default() })
-            .map_err(Error::sys("make", "the copy read-only"))?;
+        change(
+            made.as_fd(),
+            Change {
+                set: options.own.set & later,
+                ..Change::default()
+            },
+        )
+        .map_err(Error::sys("make", "the copy read-only"))?;
     }
     Ok(made)
 }
@@ -69,14 +82,21 @@ fn data(planned: &Planned, target: &OwnedFd) -> Result<Vec<(String, Option<Strin
     let mut data = planned.options.data.clone();
     if planned.kind == "tmpfs" && !data.iter().any(|(key, _)| key == "mode") {
         let status = fstat(target).map_err(Error::sys("look at", planned.destination.display()))?;
-        data.push(("mode".to_owned(), Some(format!("{:o}", status.st_mode & 0o7777))));
+        data.push((
+            "mode".to_owned(),
+            Some(format!("{:o}", status.st_mode & 0o7777)),
+        ));
     }
     Ok(data)
 }
 
 fn set_source(context: &Context, source: &Path) -> Result<(), Errno> {
     let source = CString::new(source.as_os_str().as_encoded_bytes()).map_err(|_| Errno::EINVAL)?;
-    if source.is_empty() { Ok(()) } else { context.string(c"source", &source) }
+    if source.is_empty() {
+        Ok(())
+    } else {
+        context.string(c"source", &source)
+    }
 }
 
 /// A tmpfs that begins as a copy of the directory below it.
@@ -104,20 +124,28 @@ fn copy_directory(from: &Path, to: &Path) -> std::io::Result<()> {
         }
         lchown(&target, Some(metadata.uid()), Some(metadata.gid()))?;
         if !metadata.is_symlink() {
-            std::fs::set_permissions(&target, std::fs::Permissions::from_mode(metadata.mode() & 0o7777))?;
+            std::fs::set_permissions(
+                &target,
+                std::fs::Permissions::from_mode(metadata.mode() & 0o7777),
+            )?;
         }
     }
     Ok(())
 }
 
 pub(super) fn terminated(text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::invalid(format!("mount option {text:?} has a zero byte in it")))
+    CString::new(text)
+        .map_err(|_| Error::invalid(format!("mount option {text:?} has a zero byte in it")))
 }
 
 /// A file system for the container alone, with these words as its options.
 pub(crate) fn private(kind: &str, words: &[&str]) -> Result<OwnedFd> {
     let options: Options = super::options::parse(words.iter().copied());
-    let planned =
-        Planned { destination: PathBuf::from("/"), kind: kind.to_owned(), source: PathBuf::from(kind), options };
+    let planned = Planned {
+        destination: PathBuf::from("/"),
+        kind: kind.to_owned(),
+        source: PathBuf::from(kind),
+        options,
+    };
     make(&planned, &super::open_path(Path::new("/"))?)
 }

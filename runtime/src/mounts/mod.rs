@@ -48,7 +48,10 @@ impl Planned {
             (Some(source), Some(_)) => bundle.join(source),
             (Some(source), None) => source.clone(),
             (None, Some(_)) => {
-                return Err(Error::invalid(format!("the bind mount at {} has no source", destination.display())));
+                return Err(Error::invalid(format!(
+                    "the bind mount at {} has no source",
+                    destination.display()
+                )));
             }
             (None, None) => PathBuf::from(&kind),
         };
@@ -56,22 +59,47 @@ impl Planned {
             "bind".clone_into(&mut kind);
         }
         if kind.is_empty() {
-            return Err(Error::invalid(format!("the mount at {} has neither type nor bind option", destination.display())));
+            return Err(Error::invalid(format!(
+                "the mount at {} has neither type nor bind option",
+                destination.display()
+            )));
         }
-        if options.id_map.is_some() || spec.uid_mappings().is_some() || spec.gid_mappings().is_some() {
+        if options.id_map.is_some()
+            || spec.uid_mappings().is_some()
+            || spec.gid_mappings().is_some()
+        {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("the mount at {} maps ids: not supported yet", destination.display()),
+                format!(
+                    "the mount at {} maps ids: not supported yet",
+                    destination.display()
+                ),
             ));
         }
         // Older specifications allow a relative destination: it is taken from the root.
-        Ok(Planned { destination: Path::new("/").join(destination), kind, source, options })
+        Ok(Planned {
+            destination: Path::new("/").join(destination),
+            kind,
+            source,
+            options,
+        })
     }
 }
 
 /// Makes one mount inside `root`. For a bind, the source must have been opened before: [`open_source`].
-pub(crate) fn make(root: &Root, planned: &Planned, source: Option<&OwnedFd>, context: &Context) -> Result<()> {
-    let failed = |error: Error| error.within(format!("mount {} at {}", planned.kind, planned.destination.display()));
+pub(crate) fn make(
+    root: &Root,
+    planned: &Planned,
+    source: Option<&OwnedFd>,
+    context: &Context,
+) -> Result<()> {
+    let failed = |error: Error| {
+        error.within(format!(
+            "mount {} at {}",
+            planned.kind,
+            planned.destination.display()
+        ))
+    };
     let made = match (planned.kind.as_str(), source) {
         ("bind", Some(source)) => bind(root, planned, source),
         ("cgroup" | "cgroup2", _) => cgroup::mount(root, planned, context),
@@ -123,8 +151,15 @@ fn bind(root: &Root, planned: &Planned, source: &OwnedFd) -> Result<()> {
         _ => Error::sys("clone", planned.source.display())(errno),
     })?;
     let target = root.find_or_make(&planned.destination, make)?;
-    if make == Make::Directory && !safefs::is_directory(&target).map_err(Error::sys("look at", planned.destination.display()))? {
-        return Err(Error::invalid(format!("{} is a directory, {} is not", source_path(), planned.destination.display())));
+    if make == Make::Directory
+        && !safefs::is_directory(&target)
+            .map_err(Error::sys("look at", planned.destination.display()))?
+    {
+        return Err(Error::invalid(format!(
+            "{} is a directory, {} is not",
+            source_path(),
+            planned.destination.display()
+        )));
     }
     place(&tree, &target, planned)
 }
@@ -136,10 +171,16 @@ fn new(root: &Root, planned: &Planned) -> Result<()> {
         // What is written below must reach the kernel: no links, CVE-2019-16884 and CVE-2023-27561.
         match root.find_plain(&planned.destination) {
             Err(Errno::ELOOP) => {
-                return Err(Error::invalid(format!("{} must not be a symbolic link", planned.destination.display())));
+                return Err(Error::invalid(format!(
+                    "{} must not be a symbolic link",
+                    planned.destination.display()
+                )));
             }
             Err(Errno::ENOENT) => root.find_or_make(&planned.destination, Make::Directory)?,
-            other => other.map_err(Error::sys("open in the root file system", planned.destination.display()))?,
+            other => other.map_err(Error::sys(
+                "open in the root file system",
+                planned.destination.display(),
+            ))?,
         }
     } else {
         root.find_or_make(&planned.destination, Make::Directory)?
@@ -154,10 +195,19 @@ fn new(root: &Root, planned: &Planned) -> Result<()> {
     };
     place(&tree, &target, planned)?;
     if kernel {
-        let magic = if planned.kind == "proc" { PROC_SUPER_MAGIC } else { SYSFS_MAGIC };
-        let there = root.find_plain(&planned.destination).and_then(safefs::file_system);
+        let magic = if planned.kind == "proc" {
+            PROC_SUPER_MAGIC
+        } else {
+            SYSFS_MAGIC
+        };
+        let there = root
+            .find_plain(&planned.destination)
+            .and_then(safefs::file_system);
         if there != Ok(magic) {
-            return Err(Error::invalid(format!("{} is not what was mounted there", planned.destination.display())));
+            return Err(Error::invalid(format!(
+                "{} is not what was mounted there",
+                planned.destination.display()
+            )));
         }
     }
     Ok(())
@@ -169,7 +219,8 @@ pub(crate) fn place(tree: &OwnedFd, target: &OwnedFd, planned: &Planned) -> Resu
     if planned.kind == "bind" {
         mount::change(tree.as_fd(), planned.options.own).map_err(Error::sys("set", words()))?;
     }
-    mount::attach(tree.as_fd(), target.as_fd()).map_err(Error::sys("attach at", planned.destination.display()))?;
+    mount::attach(tree.as_fd(), target.as_fd())
+        .map_err(Error::sys("attach at", planned.destination.display()))?;
     mount::change(tree.as_fd(), planned.options.all).map_err(Error::sys("set", words()))?;
     if let Some(propagation) = planned.options.propagation {
         mount::propagate(tree.as_fd(), propagation).map_err(Error::sys("set", words()))?;
@@ -180,8 +231,12 @@ pub(crate) fn place(tree: &OwnedFd, target: &OwnedFd, planned: &Planned) -> Resu
 /// A path of the runtime's own mount namespace.
 pub(crate) fn open_path(path: &Path) -> Result<OwnedFd> {
     let mut options = File::options();
-    let file = options.read(true).custom_flags(OFlag::O_PATH.bits()).open(path);
-    file.map(OwnedFd::from).map_err(Error::sys("open", path.display()))
+    let file = options
+        .read(true)
+        .custom_flags(OFlag::O_PATH.bits())
+        .open(path);
+    file.map(OwnedFd::from)
+        .map_err(Error::sys("open", path.display()))
 }
 
 #[cfg(test)]
@@ -196,20 +251,41 @@ mod tests {
             match (planned, expected) {
                 (Ok(planned), Ok((destination, kind, source))) => {
                     assert_eq!(
-                        (planned.destination.to_str().unwrap(), planned.kind.as_str(), planned.source.to_str().unwrap()),
+                        (
+                            planned.destination.to_str().unwrap(),
+                            planned.kind.as_str(),
+                            planned.source.to_str().unwrap()
+                        ),
                         (destination, kind, source),
                         "{json}"
                     );
                 }
-                (Err(error), Err(part)) => assert!(error.chain().contains(part), "{json}: {}", error.chain()),
+                (Err(error), Err(part)) => {
+                    assert!(error.chain().contains(part), "{json}: {}", error.chain())
+                }
                 (planned, _) => panic!("{json}: {planned:?}"),
             }
         };
-        check(r#"{"destination": "/proc", "type": "proc", "source": "proc"}"#, Ok(("/proc", "proc", "proc")));
-        check(r#"{"destination": "tmp", "type": "tmpfs"}"#, Ok(("/tmp", "tmpfs", "tmpfs")));
-        check(r#"{"destination": "/a", "source": "rel", "options": ["rbind"]}"#, Ok(("/a", "bind", "/bundle/rel")));
-        check(r#"{"destination": "/a", "type": "none", "source": "/abs", "options": ["bind"]}"#, Ok(("/a", "bind", "/abs")));
-        check(r#"{"destination": "/a", "type": "bind", "source": "/abs"}"#, Ok(("/a", "bind", "/abs")));
+        check(
+            r#"{"destination": "/proc", "type": "proc", "source": "proc"}"#,
+            Ok(("/proc", "proc", "proc")),
+        );
+        check(
+            r#"{"destination": "tmp", "type": "tmpfs"}"#,
+            Ok(("/tmp", "tmpfs", "tmpfs")),
+        );
+        check(
+            r#"{"destination": "/a", "source": "rel", "options": ["rbind"]}"#,
+            Ok(("/a", "bind", "/bundle/rel")),
+        );
+        check(
+            r#"{"destination": "/a", "type": "none", "source": "/abs", "options": ["bind"]}"#,
+            Ok(("/a", "bind", "/abs")),
+        );
+        check(
+            r#"{"destination": "/a", "type": "bind", "source": "/abs"}"#,
+            Ok(("/a", "bind", "/abs")),
+        );
         check(r#"{"destination": "/a", "type": "bind"}"#, Err("no source"));
         check(r#"{"destination": "/a"}"#, Err("neither type"));
     }

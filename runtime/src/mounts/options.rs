@@ -53,7 +53,11 @@ fn apply(parsed: &mut Options, option: &str) {
         _ => (option, false),
     };
     if let Some((_, set, clear)) = ATTRIBUTES.iter().find(|(known, ..)| *known == name) {
-        let change = if all { &mut parsed.all } else { &mut parsed.own };
+        let change = if all {
+            &mut parsed.all
+        } else {
+            &mut parsed.own
+        };
         change.set = change.set & !clear | set;
         change.clear = change.clear & !set | clear;
         change.recursive = all;
@@ -70,8 +74,9 @@ fn apply(parsed: &mut Options, option: &str) {
         "idmap" => parsed.id_map = Some(Bind::One),
         "ridmap" => parsed.id_map = Some(Bind::Tree),
         // What is so anyway, or speaks to mount(8) and fstab alone.
-        "" | "defaults" | "async" | "loud" | "nolazytime" | "nomand" | "norelatime" | "auto" | "noauto" | "user" | "nouser"
-        | "users" | "owner" | "_netdev" | "nofail" | "nostrictatime" | "noiversion" => {}
+        "" | "defaults" | "async" | "loud" | "nolazytime" | "nomand" | "norelatime" | "auto"
+        | "noauto" | "user" | "nouser" | "users" | "owner" | "_netdev" | "nofail"
+        | "nostrictatime" | "noiversion" => {}
         _ => parsed.data.push(match option.split_once('=') {
             Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
             None => (option.to_owned(), None),
@@ -81,14 +86,23 @@ fn apply(parsed: &mut Options, option: &str) {
 
 /// All words that mean something here rather than to a file system.
 pub(crate) fn known() -> impl Iterator<Item = String> {
-    let attributes = ATTRIBUTES.iter().flat_map(|(name, ..)| [(*name).to_owned(), format!("r{name}")]);
-    let others = ["bind", "rbind", "tmpcopyup", "defaults"].iter().chain(&SUPERBLOCK);
-    attributes.chain(PROPAGATION.iter().map(|(name, _)| (*name).to_owned())).chain(others.map(|name| (*name).to_owned()))
+    let attributes = ATTRIBUTES
+        .iter()
+        .flat_map(|(name, ..)| [(*name).to_owned(), format!("r{name}")]);
+    let others = ["bind", "rbind", "tmpcopyup", "defaults"]
+        .iter()
+        .chain(&SUPERBLOCK);
+    attributes
+        .chain(PROPAGATION.iter().map(|(name, _)| (*name).to_owned()))
+        .chain(others.map(|name| (*name).to_owned()))
 }
 
 /// `rslave` and the like, also as the propagation of the root file system.
 pub(crate) fn propagation(name: &str) -> Option<MsFlags> {
-    PROPAGATION.iter().find(|(known, _)| *known == name).map(|(_, propagation)| *propagation)
+    PROPAGATION
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, propagation)| *propagation)
 }
 
 const PROPAGATION: [(&str, MsFlags); 8] = [
@@ -115,7 +129,11 @@ const ATTRIBUTES: [(&str, u64, u64); 16] = [
     ("noatime", attr::NOATIME, attr::ATIME & !attr::NOATIME),
     ("atime", 0, attr::ATIME),
     ("relatime", 0, attr::ATIME),
-    ("strictatime", attr::STRICTATIME, attr::ATIME & !attr::STRICTATIME),
+    (
+        "strictatime",
+        attr::STRICTATIME,
+        attr::ATIME & !attr::STRICTATIME,
+    ),
     ("nodiratime", attr::NODIRATIME, 0),
     ("diratime", 0, attr::NODIRATIME),
     ("nosymfollow", attr::NOSYMFOLLOW, 0),
@@ -130,25 +148,80 @@ mod tests {
 
     #[test]
     fn words_are_sorted() {
-        let check = |words: &str, expected: Options| assert_eq!(parse(words.split(',')), expected, "{words}");
-        let own = |set, clear| Options { own: Change { set, clear, recursive: false }, ..Options::default() };
-        let all = |set, clear| Options { all: Change { set, clear, recursive: true }, ..Options::default() };
+        let check = |words: &str, expected: Options| {
+            assert_eq!(parse(words.split(',')), expected, "{words}")
+        };
+        let own = |set, clear| Options {
+            own: Change {
+                set,
+                clear,
+                recursive: false,
+            },
+            ..Options::default()
+        };
+        let all = |set, clear| Options {
+            all: Change {
+                set,
+                clear,
+                recursive: true,
+            },
+            ..Options::default()
+        };
         let data = |key: &str, value: Option<&str>| (key.to_owned(), value.map(str::to_owned));
         check("", Options::default());
         check("defaults", Options::default());
         check("ro,nosuid", own(attr::RDONLY | attr::NOSUID, 0));
         check("ro,rw", own(0, attr::RDONLY));
         check("rw,ro", own(attr::RDONLY, 0));
-        check("strictatime", own(attr::STRICTATIME, attr::ATIME & !attr::STRICTATIME));
+        check(
+            "strictatime",
+            own(attr::STRICTATIME, attr::ATIME & !attr::STRICTATIME),
+        );
         check("noatime,relatime", own(0, attr::ATIME));
         check("rro", all(attr::RDONLY, 0));
         check("rnosuid,rexec", all(attr::NOSUID, attr::NOEXEC));
-        check("rbind", Options { bind: Some(Bind::Tree), ..Options::default() });
-        check("rbind,bind", Options { bind: Some(Bind::Tree), ..Options::default() });
-        check("sync", Options { superblock: vec!["sync"], ..Options::default() });
-        check("size=64k,huge", Options { data: vec![data("size", Some("64k")), data("huge", None)], ..Options::default() });
+        check(
+            "rbind",
+            Options {
+                bind: Some(Bind::Tree),
+                ..Options::default()
+            },
+        );
+        check(
+            "rbind,bind",
+            Options {
+                bind: Some(Bind::Tree),
+                ..Options::default()
+            },
+        );
+        check(
+            "sync",
+            Options {
+                superblock: vec!["sync"],
+                ..Options::default()
+            },
+        );
+        check(
+            "size=64k,huge",
+            Options {
+                data: vec![data("size", Some("64k")), data("huge", None)],
+                ..Options::default()
+            },
+        );
         let rslave = Some(MsFlags::MS_SLAVE | MsFlags::MS_REC);
-        check("private,rslave", Options { propagation: rslave, ..Options::default() });
-        check("context=a=b", Options { data: vec![data("context", Some("a=b"))], ..Options::default() });
+        check(
+            "private,rslave",
+            Options {
+                propagation: rslave,
+                ..Options::default()
+            },
+        );
+        check(
+            "context=a=b",
+            Options {
+                data: vec![data("context", Some("a=b"))],
+                ..Options::default()
+            },
+        );
     }
 }

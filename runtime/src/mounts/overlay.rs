@@ -20,7 +20,10 @@ pub(super) fn set_layers(context: &Context, key: &str, value: Option<&str>) -> R
         return Ok(false);
     };
     let refused = |what: &str, errno: Errno| {
-        let said = context.complaint().map(|said| format!(" ({said})")).unwrap_or_default();
+        let said = context
+            .complaint()
+            .map(|said| format!(" ({said})"))
+            .unwrap_or_default();
         Error::sys("set overlay", format!("{what}{said}"))(errno)
     };
     let layers = split(value);
@@ -35,12 +38,18 @@ pub(super) fn set_layers(context: &Context, key: &str, value: Option<&str>) -> R
                         value.len()
                     )));
                 }
-                context.string(c"lowerdir", &*terminated(value)?).map_err(|errno| refused("lowerdir", errno))?;
+                context
+                    .string(c"lowerdir", &*terminated(value)?)
+                    .map_err(|errno| refused("lowerdir", errno))?;
                 return Ok(true);
             }
             Err(errno) => {
                 let missing = !Path::new(layer).exists();
-                let what = if missing { format!("layer {layer}, which does not exist") } else { format!("layer {layer}") };
+                let what = if missing {
+                    format!("layer {layer}, which does not exist")
+                } else {
+                    format!("layer {layer}")
+                };
                 return Err(refused(&what, errno));
             }
         }

@@ -14,11 +14,15 @@ use crate::sys::mount::{self, Change, attr};
 pub(crate) fn mask(root: &Root, paths: &[PathBuf]) -> Result<()> {
     let mut covers = Covers::default();
     for path in paths {
-        let Some(target) = find(root, path)? else { continue };
+        let Some(target) = find(root, path)? else {
+            continue;
+        };
         let failed = |error: Error| error.within(format!("mask {}", path.display()));
-        let is_directory = safefs::is_directory(&target).map_err(Error::sys("look at", path.display()))?;
+        let is_directory =
+            safefs::is_directory(&target).map_err(Error::sys("look at", path.display()))?;
         let cover = covers.get(is_directory).map_err(failed)?;
-        let tree = mount::clone_tree(cover.as_fd(), false).map_err(Error::sys("mask", path.display()))?;
+        let tree =
+            mount::clone_tree(cover.as_fd(), false).map_err(Error::sys("mask", path.display()))?;
         mount::attach(tree.as_fd(), target.as_fd()).map_err(Error::sys("mask", path.display()))?;
     }
     Ok(())
@@ -27,10 +31,16 @@ pub(crate) fn mask(root: &Root, paths: &[PathBuf]) -> Result<()> {
 /// Makes paths read-only where they are.
 pub(crate) fn read_only(root: &Root, paths: &[PathBuf]) -> Result<()> {
     for path in paths {
-        let Some(target) = find(root, path)? else { continue };
+        let Some(target) = find(root, path)? else {
+            continue;
+        };
         let failed = || Error::sys("make read-only", path.display());
         let tree = mount::clone_tree(target.as_fd(), true).map_err(failed())?;
-        let change = Change { set: attr::RDONLY, clear: 0, recursive: false };
+        let change = Change {
+            set: attr::RDONLY,
+            clear: 0,
+            recursive: false,
+        };
         mount::change(tree.as_fd(), change).map_err(failed())?;
         mount::attach(tree.as_fd(), target.as_fd()).map_err(failed())?;
     }
@@ -41,7 +51,9 @@ fn find(root: &Root, path: &Path) -> Result<Option<OwnedFd>> {
     match root.find(path) {
         Ok(target) => Ok(Some(target)),
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
-        Err(errno) => Err(Error::sys("open in the root file system", path.display())(errno)),
+        Err(errno) => Err(Error::sys("open in the root file system", path.display())(
+            errno,
+        )),
     }
 }
 
@@ -54,12 +66,27 @@ struct Covers {
 
 impl Covers {
     fn get(&mut self, directory: bool) -> Result<&OwnedFd> {
-        let slot = if directory { &mut self.directory } else { &mut self.file };
+        let slot = if directory {
+            &mut self.directory
+        } else {
+            &mut self.file
+        };
         if let Some(cover) = slot {
             return Ok(cover);
         }
         let made = if directory {
-            filesystem::private("tmpfs", &["ro", "nosuid", "nodev", "noexec", "size=0k", "nr_inodes=1", "mode=755"])?
+            filesystem::private(
+                "tmpfs",
+                &[
+                    "ro",
+                    "nosuid",
+                    "nodev",
+                    "noexec",
+                    "size=0k",
+                    "nr_inodes=1",
+                    "mode=755",
+                ],
+            )?
         } else {
             null()?
         };
@@ -73,5 +100,8 @@ fn null() -> Result<OwnedFd> {
     if safefs::is_character_device(&null, 1, 3) == Ok(true) {
         return Ok(null);
     }
-    Err(Error::new(ErrorKind::Unsupported, "/dev/null of the host is not the null device"))
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        "/dev/null of the host is not the null device",
+    ))
 }

@@ -14,16 +14,22 @@ use crate::sys::clone::{self, Cloned};
 /// the flag that comes back says so.
 ///
 /// With `pid_namespace` the child is born in that one.
-pub(crate) fn clone_into(flags: i32, entry: &Entry, pid_namespace: Option<BorrowedFd<'_>>) -> Result<(Cloned, bool)> {
+pub(crate) fn clone_into(
+    flags: i32,
+    entry: &Entry,
+    pid_namespace: Option<BorrowedFd<'_>>,
+) -> Result<(Cloned, bool)> {
     let Some(namespace) = pid_namespace else {
         return clone_here(flags, entry);
     };
-    let own = std::fs::File::open("/proc/self/ns/pid").map_err(Error::sys("open", "/proc/self/ns/pid"))?;
+    let own = std::fs::File::open("/proc/self/ns/pid")
+        .map_err(Error::sys("open", "/proc/self/ns/pid"))?;
     clone::enter(namespace, libc::CLONE_NEWPID).map_err(Error::sys("join the namespace", "pid"))?;
     let cloned = clone_here(flags, entry);
     if !matches!(cloned, Ok((Cloned::Child, _))) {
         // Children that this process makes later are its own again.
-        clone::enter(own.as_fd(), libc::CLONE_NEWPID).map_err(Error::sys("return to the namespace", "pid"))?;
+        clone::enter(own.as_fd(), libc::CLONE_NEWPID)
+            .map_err(Error::sys("return to the namespace", "pid"))?;
     }
     cloned
 }
@@ -52,7 +58,11 @@ fn clone_here(flags: i32, entry: &Entry) -> Result<(Cloned, bool)> {
 
 /// Joins the cgroups, as the process that is to be in them.
 pub(crate) fn join_cgroups(entry: Entry, unified_too: bool) -> Result<()> {
-    let Entry { tasks, unified_procs, .. } = entry;
+    let Entry {
+        tasks,
+        unified_procs,
+        ..
+    } = entry;
     for file in tasks {
         join(file)?;
     }
@@ -64,13 +74,16 @@ pub(crate) fn join_cgroups(entry: Entry, unified_too: bool) -> Result<()> {
 
 fn join(file: OwnedFd) -> Result<()> {
     // 0 is whoever writes.
-    std::fs::File::from(file).write_all(b"0").map_err(Error::sys("join", "the container's cgroup"))
+    std::fs::File::from(file)
+        .write_all(b"0")
+        .map_err(Error::sys("join", "the container's cgroup"))
 }
 
 /// Enters given namespaces; that of processes is for children alone, and entered by the parent.
 pub(crate) fn join_namespaces(joined: &[(Kind, OwnedFd)]) -> Result<()> {
     for (kind, namespace) in joined.iter().filter(|(kind, _)| *kind != Kind::Pid) {
-        clone::enter(namespace.as_fd(), kind.flag()).map_err(Error::sys("join the namespace", kind.name()))?;
+        clone::enter(namespace.as_fd(), kind.flag())
+            .map_err(Error::sys("join the namespace", kind.name()))?;
     }
     Ok(())
 }

@@ -37,27 +37,55 @@ pub struct Executed {
     pub terminal: Option<OwnedFd>,
 }
 
-const ALL: [Kind; 8] =
-    [Kind::User, Kind::Ipc, Kind::Uts, Kind::Network, Kind::Pid, Kind::Cgroup, Kind::Time, Kind::Mount];
+const ALL: [Kind; 8] = [
+    Kind::User,
+    Kind::Ipc,
+    Kind::Uts,
+    Kind::Network,
+    Kind::Pid,
+    Kind::Cgroup,
+    Kind::Time,
+    Kind::Mount,
+];
 
-pub(crate) fn exec(runtime: &Runtime, id: &ContainerId, spec: &Process, options: ExecOptions) -> Result<Executed> {
+pub(crate) fn exec(
+    runtime: &Runtime,
+    id: &ContainerId,
+    spec: &Process,
+    options: ExecOptions,
+) -> Result<Executed> {
     let failed = |error: Error| error.within(format!("exec in container {id}"));
     run(runtime, id, spec, options).map_err(failed)
 }
 
-fn run(runtime: &Runtime, id: &ContainerId, spec: &Process, options: ExecOptions) -> Result<Executed> {
+fn run(
+    runtime: &Runtime,
+    id: &ContainerId,
+    spec: &Process,
+    options: ExecOptions,
+) -> Result<Executed> {
     let (record, init) = runtime.living(id)?;
     let cgroups = Cgroups::from_paths(&record.cgroups);
     if cgroups.is_frozen() {
-        return Err(Error::new(ErrorKind::WrongStatus, format!("container {id} is paused: resume it first")));
+        return Err(Error::new(
+            ErrorKind::WrongStatus,
+            format!("container {id} is paused: resume it first"),
+        ));
     }
     let container = runtime.stored_spec(id)?;
-    let filter = container.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
+    let filter = container
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.seccomp().as_ref());
     let plan = ProcessPlan::new(spec, filter)?;
-    let target = pidfd::open(init.pid).map_err(Error::sys("open", format!("process {}", init.pid)))?;
+    let target =
+        pidfd::open(init.pid).map_err(Error::sys("open", format!("process {}", init.pid)))?;
     // The number may have been given to another process before it was opened.
     if !init.alive() {
-        return Err(Error::new(ErrorKind::WrongStatus, format!("container {id} is stopped")));
+        return Err(Error::new(
+            ErrorKind::WrongStatus,
+            format!("container {id} is stopped"),
+        ));
     }
     let namespaces = foreign(init)?;
     let entry = match &options.cgroup {
@@ -112,7 +140,11 @@ fn run(runtime: &Runtime, id: &ContainerId, spec: &Process, options: ExecOptions
     if let Some(path) = &options.pid_file {
         write_pid(path, pid)?;
     }
-    Ok(Executed { pid, pidfd, terminal })
+    Ok(Executed {
+        pid,
+        pidfd,
+        terminal,
+    })
 }
 
 /// Until the program is executed.
@@ -127,8 +159,18 @@ fn follow(channel: &Channel, child: &OwnedFd) -> Result<Option<OwnedFd>> {
                 return Ok(terminal);
             }
             Some(Report::Failed(error)) => return Err(error),
-            Some(_) => return Err(Error::new(ErrorKind::Io, "the process is not where it should be")),
-            None => return Err(Error::new(ErrorKind::Io, "the process ended before its program was executed")),
+            Some(_) => {
+                return Err(Error::new(
+                    ErrorKind::Io,
+                    "the process is not where it should be",
+                ));
+            }
+            None => {
+                return Err(Error::new(
+                    ErrorKind::Io,
+                    "the process ended before its program was executed",
+                ));
+            }
         }
     }
 }
@@ -142,7 +184,12 @@ fn foreign(init: Init) -> Result<Vec<Kind>> {
         let own = std::fs::read_link(format!("/proc/self/ns/{name}"));
         match (own, other) {
             (Ok(own), Ok(other)) if own != other => found.push(kind),
-            (Ok(_), Err(error)) => return Err(Error::sys("read the namespaces of", format!("process {}", init.pid))(error)),
+            (Ok(_), Err(error)) => {
+                return Err(Error::sys(
+                    "read the namespaces of",
+                    format!("process {}", init.pid),
+                )(error));
+            }
             // The kernel has no such namespaces, or both are in one.
             _ => {}
         }
@@ -177,8 +224,21 @@ fn become_process(setup: Setup) -> ! {
 }
 
 fn go(setup: Setup) -> Result<std::convert::Infallible> {
-    let Setup { plan, channel, entry, join_unified, target, namespaces, rootfs, proc, streams, console, preserve_fds } = setup;
-    process::die_with_parent(true).map_err(Error::sys("ask for", "a signal at the parent's end"))?;
+    let Setup {
+        plan,
+        channel,
+        entry,
+        join_unified,
+        target,
+        namespaces,
+        rootfs,
+        proc,
+        streams,
+        console,
+        preserve_fds,
+    } = setup;
+    process::die_with_parent(true)
+        .map_err(Error::sys("ask for", "a signal at the parent's end"))?;
     process::reset_signals().map_err(Error::sys("reset", "signals"))?;
     if let Some(streams) = streams {
         program::place_streams(&streams)?;
@@ -188,13 +248,18 @@ fn go(setup: Setup) -> Result<std::convert::Infallible> {
     program::set_priorities(&plan)?;
     // Nothing of the host stays open inside.
     drop(proc);
-    let flags = namespaces.iter().filter(|kind| **kind != Kind::Pid).fold(0, |flags, kind| flags | kind.flag());
+    let flags = namespaces
+        .iter()
+        .filter(|kind| **kind != Kind::Pid)
+        .fold(0, |flags, kind| flags | kind.flag());
     if flags != 0 {
-        clone::enter(target.as_fd(), flags).map_err(Error::sys("join", "the container's namespaces"))?;
+        clone::enter(target.as_fd(), flags)
+            .map_err(Error::sys("join", "the container's namespaces"))?;
     }
     drop(target);
     if namespaces.contains(&Kind::User) {
-        process::set_user(0, 0, &[], true).map_err(Error::sys("become", "root of the user namespace"))?;
+        process::set_user(0, 0, &[], true)
+            .map_err(Error::sys("become", "root of the user namespace"))?;
     }
     if !namespaces.contains(&Kind::Mount) {
         rootfs::change_root(&rootfs)?;
@@ -216,12 +281,18 @@ fn go(setup: Setup) -> Result<std::convert::Infallible> {
     };
     let path = program::find(&plan)?;
     let prepared = Prepared::new(&plan, &path)?;
-    process::die_with_parent(false).map_err(Error::sys("withdraw", "a signal at the parent's end"))?;
+    process::die_with_parent(false)
+        .map_err(Error::sys("withdraw", "a signal at the parent's end"))?;
     channel.report(&Report::Created)?;
     if !channel.wait()? {
         process::exit_now(1);
     }
-    let last =
-        Last { channel: &channel, die_with_parent: false, preserve_fds, may_set_groups: true, directory_pending };
+    let last = Last {
+        channel: &channel,
+        die_with_parent: false,
+        preserve_fds,
+        may_set_groups: true,
+        directory_pending,
+    };
     Err(program::become_program(&plan, &prepared, &last))
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, connect, listen, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, connect, listen,
+    setsockopt, socket, sockopt,
 };
 use nix::sys::stat::{fstat, umask};
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -44,7 +45,10 @@ pub(crate) fn open(directory: &StateDir) -> Result<Listener> {
     bound.map_err(Error::sys("bind", directory.path().join(NAME).display()))?;
     let backlog = Backlog::new(8).map_err(Error::sys("listen on", NAME))?;
     listen(&socket, backlog).map_err(Error::sys("listen on", NAME))?;
-    Ok(Listener { socket, file: open_path(&path)? })
+    Ok(Listener {
+        socket,
+        file: open_path(&path)?,
+    })
 }
 
 /// Connects to the gate of a container; `None` if nobody waits behind it.
@@ -62,7 +66,13 @@ pub(crate) fn knock(directory: impl AsFd) -> Result<Option<Channel>> {
 }
 
 fn new_socket() -> Result<OwnedFd> {
-    socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).map_err(Error::sys("make", "a socket"))
+    socket(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .map_err(Error::sys("make", "a socket"))
 }
 
 impl Listener {
@@ -70,8 +80,13 @@ impl Listener {
     pub(crate) fn wait(&self) -> Result<Option<Channel>> {
         loop {
             let timeout = PollTimeout::try_from(LOOK_EVERY).unwrap_or(PollTimeout::MAX);
-            match poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], timeout) {
-                Ok(0) if fstat(&self.file).is_ok_and(|status| status.st_nlink == 0) => return Ok(None),
+            match poll(
+                &mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)],
+                timeout,
+            ) {
+                Ok(0) if fstat(&self.file).is_ok_and(|status| status.st_nlink == 0) => {
+                    return Ok(None);
+                }
                 Ok(0) | Err(Errno::EINTR) => {}
                 Ok(_) => {
                     if let Some(caller) = self.answer()? {
@@ -93,7 +108,8 @@ impl Listener {
         // SAFETY: accept4 has just made it, for us alone.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         // Nobody may keep others out by connecting and saying nothing.
-        setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(1)).map_err(Error::sys("configure", NAME))?;
+        setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(1))
+            .map_err(Error::sys("configure", NAME))?;
         let caller = Channel::new(socket);
         Ok(caller.wait().unwrap_or(false).then_some(caller))
     }

@@ -61,7 +61,8 @@ pub(crate) fn run(setup: Setup) -> ! {
 
 fn go(setup: Setup) -> Result<std::convert::Infallible> {
     let plan = &setup.plan;
-    process::die_with_parent(true).map_err(Error::sys("ask for", "a signal at the parent's end"))?;
+    process::die_with_parent(true)
+        .map_err(Error::sys("ask for", "a signal at the parent's end"))?;
     process::reset_signals().map_err(Error::sys("reset", "signals"))?;
     if !plan.namespaces.has(Kind::User) {
         // No process of a namespace that is joined can look into this one. In a user namespace it couldn't write its own settings then.
@@ -89,10 +90,23 @@ fn go(setup: Setup) -> Result<std::convert::Infallible> {
     let path = program::find(&plan.process)?;
     let prepared = Prepared::new(&plan.process, &path)?;
     // Nothing of the host stays open while it waits.
-    let Setup { plan, channel, gate, entry, proc, streams, console, die_with_parent, preserve_fds, state, .. } = setup;
+    let Setup {
+        plan,
+        channel,
+        gate,
+        entry,
+        proc,
+        streams,
+        console,
+        die_with_parent,
+        preserve_fds,
+        state,
+        ..
+    } = setup;
     drop((entry, proc, streams, console));
     if !die_with_parent {
-        process::die_with_parent(false).map_err(Error::sys("withdraw", "a signal at the parent's end"))?;
+        process::die_with_parent(false)
+            .map_err(Error::sys("withdraw", "a signal at the parent's end"))?;
     }
     channel.report(&Report::Created)?;
     let starter = match &gate {
@@ -104,8 +118,18 @@ fn go(setup: Setup) -> Result<std::convert::Infallible> {
         },
     };
     let channel = starter.as_ref().unwrap_or(&channel);
-    let last = Last { channel, die_with_parent, preserve_fds, may_set_groups: true, directory_pending };
-    let error = match hooks::run("startContainer", plan.hooks.start_container().as_ref(), &state.as_json("created")) {
+    let last = Last {
+        channel,
+        die_with_parent,
+        preserve_fds,
+        may_set_groups: true,
+        directory_pending,
+    };
+    let error = match hooks::run(
+        "startContainer",
+        plan.hooks.start_container().as_ref(),
+        &state.as_json("created"),
+    ) {
         Ok(()) => program::become_program(&plan.process, &prepared, &last),
         Err(error) => error,
     };
@@ -130,7 +154,13 @@ fn enter_spaces(setup: &Setup) -> Result<()> {
     let entry = Entry {
         tasks: duplicate(&setup.entry.tasks)?,
         unified: None,
-        unified_procs: setup.entry.unified_procs.as_ref().map(OwnedFd::try_clone).transpose().map_err(Error::sys("copy", "a descriptor"))?,
+        unified_procs: setup
+            .entry
+            .unified_procs
+            .as_ref()
+            .map(OwnedFd::try_clone)
+            .transpose()
+            .map_err(Error::sys("copy", "a descriptor"))?,
     };
     enter::join_cgroups(entry, setup.join_unified)?;
     if plan.mappings.is_some() {
@@ -141,12 +171,15 @@ fn enter_spaces(setup: &Setup) -> Result<()> {
     }
     enter::join_namespaces(&plan.joined)?;
     if plan.namespaces.has(Kind::User) {
-        process::set_user(0, 0, &[], true).map_err(Error::sys("become", "root of the user namespace"))?;
-        process::die_with_parent(true).map_err(Error::sys("ask for", "a signal at the parent's end"))?;
+        process::set_user(0, 0, &[], true)
+            .map_err(Error::sys("become", "root of the user namespace"))?;
+        process::die_with_parent(true)
+            .map_err(Error::sys("ask for", "a signal at the parent's end"))?;
     }
     // After the cgroups are joined: its root is where this process is now.
     if plan.namespaces.is_new(Kind::Cgroup) {
-        clone::unshare(libc::CLONE_NEWCGROUP).map_err(Error::sys("make the namespace", "cgroup"))?;
+        clone::unshare(libc::CLONE_NEWCGROUP)
+            .map_err(Error::sys("make the namespace", "cgroup"))?;
     }
     setsid().map_err(Error::sys("begin", "a session"))?;
     if let Some(name) = &plan.hostname {
@@ -159,7 +192,11 @@ fn enter_spaces(setup: &Setup) -> Result<()> {
 }
 
 fn duplicate(descriptors: &[OwnedFd]) -> Result<Vec<OwnedFd>> {
-    descriptors.iter().map(OwnedFd::try_clone).collect::<std::io::Result<_>>().map_err(Error::sys("copy", "a descriptor"))
+    descriptors
+        .iter()
+        .map(OwnedFd::try_clone)
+        .collect::<std::io::Result<_>>()
+        .map_err(Error::sys("copy", "a descriptor"))
 }
 
 /// From the host's root to the container's. Returns the terminal, if it has one.
@@ -169,18 +206,33 @@ fn set_up_root(setup: &Setup) -> Result<Option<OwnedFd>> {
     if !plan.namespaces.has(Kind::Mount) {
         run_outer_hooks(setup)?;
         write_sysctl(setup)?;
-        hooks::run("createContainer", hooks.create_container().as_ref(), &setup.state.as_json("created"))?;
+        hooks::run(
+            "createContainer",
+            hooks.create_container().as_ref(),
+            &setup.state.as_json("created"),
+        )?;
         if plan.process.terminal.is_some() {
-            return Err(Error::invalid("a terminal needs a mount namespace with devpts"));
+            return Err(Error::invalid(
+                "a terminal needs a mount namespace with devpts",
+            ));
         }
         rootfs::change_root(&plan.root.path)?;
         return Ok(None);
     }
-    let sources = plan.root.mounts.iter().map(mounts::open_source).collect::<Result<Vec<_>>>()?;
+    let sources = plan
+        .root
+        .mounts
+        .iter()
+        .map(mounts::open_source)
+        .collect::<Result<Vec<_>>>()?;
     let root = rootfs::build(&plan.root, &sources, &setup.context)?;
     let terminal = make_terminal(setup, &root)?;
     run_outer_hooks(setup)?;
-    hooks::run("createContainer", hooks.create_container().as_ref(), &setup.state.as_json("created"))?;
+    hooks::run(
+        "createContainer",
+        hooks.create_container().as_ref(),
+        &setup.state.as_json("created"),
+    )?;
     write_sysctl(setup)?;
     rootfs::restrict(&plan.root, &root)?;
     rootfs::enter(&root, setup.use_pivot)?;
@@ -204,7 +256,10 @@ fn write_sysctl(setup: &Setup) -> Result<()> {
         setup
             .proc
             .write(&setting.path, setting.value.as_bytes())
-            .map_err(Error::sys("set sysctl", format!("{} to {:?}", setting.name, setting.value)))?;
+            .map_err(Error::sys(
+                "set sysctl",
+                format!("{} to {:?}", setting.name, setting.value),
+            ))?;
     }
     Ok(())
 }

@@ -21,10 +21,15 @@ use crate::sys::{descriptors, process};
 /// Settings that go through the host's `/proc`, before it is out of reach.
 pub(crate) fn write_settings(plan: &ProcessPlan, proc: &Proc) -> Result<()> {
     if let Some(value) = plan.oom_score_adj {
-        proc.write("self/oom_score_adj", value.to_string().as_bytes()).map_err(|errno| {
-            let kind = if errno == Errno::EACCES { ErrorKind::Limit } else { ErrorKind::Io };
-            Error::sys("set oom_score_adj to", value)(errno).with_kind(kind)
-        })?;
+        proc.write("self/oom_score_adj", value.to_string().as_bytes())
+            .map_err(|errno| {
+                let kind = if errno == Errno::EACCES {
+                    ErrorKind::Limit
+                } else {
+                    ErrorKind::Io
+                };
+                Error::sys("set oom_score_adj to", value)(errno).with_kind(kind)
+            })?;
     }
     if let Some(profile) = &plan.apparmor_profile {
         let value = format!("exec {profile}");
@@ -34,7 +39,8 @@ pub(crate) fn write_settings(plan: &ProcessPlan, proc: &Proc) -> Result<()> {
             .map_err(Error::sys("set AppArmor profile", profile))?;
     }
     if let Some(label) = &plan.selinux_label {
-        proc.write("self/attr/exec", label.as_bytes()).map_err(Error::sys("set SELinux label", label))?;
+        proc.write("self/attr/exec", label.as_bytes())
+            .map_err(Error::sys("set SELinux label", label))?;
     }
     Ok(())
 }
@@ -42,7 +48,8 @@ pub(crate) fn write_settings(plan: &ProcessPlan, proc: &Proc) -> Result<()> {
 /// Scheduling and I/O priority, which take privileges.
 pub(crate) fn set_priorities(plan: &ProcessPlan) -> Result<()> {
     if let Some((class, priority)) = plan.io_priority {
-        process::set_io_priority(class, priority).map_err(Error::sys("set", "process.ioPriority"))?;
+        process::set_io_priority(class, priority)
+            .map_err(Error::sys("set", "process.ioPriority"))?;
     }
     if let Some(scheduling) = plan.scheduling {
         process::set_scheduling(scheduling).map_err(Error::sys("set", "process.scheduler"))?;
@@ -53,7 +60,8 @@ pub(crate) fn set_priorities(plan: &ProcessPlan) -> Result<()> {
 /// Makes `streams` standard input, output and error.
 pub(crate) fn place_streams(streams: &[OwnedFd; 3]) -> Result<()> {
     for (stream, number) in streams.iter().zip(0..) {
-        descriptors::place(stream.as_fd(), number).map_err(Error::sys("place standard stream", number))?;
+        descriptors::place(stream.as_fd(), number)
+            .map_err(Error::sys("place standard stream", number))?;
     }
     Ok(())
 }
@@ -69,7 +77,10 @@ pub(crate) fn enter_directory(path: &Path) -> Result<(), Error> {
     fchdir(&directory).map_err(failed())?;
     let now = process::working_directory().map_err(failed())?;
     if now.first() != Some(&b'/') {
-        return Err(Error::invalid(format!("working directory {} is outside the root file system", path.display())));
+        return Err(Error::invalid(format!(
+            "working directory {} is outside the root file system",
+            path.display()
+        )));
     }
     Ok(())
 }
@@ -83,20 +94,33 @@ pub(crate) fn find(plan: &ProcessPlan) -> Result<PathBuf> {
     let mut refusal = None;
     for candidate in plan.candidates() {
         match std::fs::metadata(&candidate) {
-            Ok(metadata) if metadata.is_dir() => refusal = Some("permission denied: it is a directory"),
-            Ok(metadata) if metadata.permissions().mode() & 0o111 == 0 => refusal = Some("permission denied: no one may execute it"),
+            Ok(metadata) if metadata.is_dir() => {
+                refusal = Some("permission denied: it is a directory")
+            }
+            Ok(metadata) if metadata.permissions().mode() & 0o111 == 0 => {
+                refusal = Some("permission denied: no one may execute it")
+            }
             Ok(_) => return Ok(candidate),
             // What root may not even look at, the person's user may.
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Ok(candidate),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Ok(candidate);
+            }
             Err(_) => {}
         }
     }
     match refusal {
-        Some(why) => Err(Error::new(ErrorKind::CommandNotExecutable, format!("cannot execute {name:?}: {why}"))),
-        None if name.contains('/') => {
-            Err(Error::new(ErrorKind::CommandNotFound, format!("cannot execute {name:?}: no such file or directory in the container")))
-        }
-        None => Err(Error::new(ErrorKind::CommandNotFound, format!("cannot execute {name:?}: executable file not found in $PATH"))),
+        Some(why) => Err(Error::new(
+            ErrorKind::CommandNotExecutable,
+            format!("cannot execute {name:?}: {why}"),
+        )),
+        None if name.contains('/') => Err(Error::new(
+            ErrorKind::CommandNotFound,
+            format!("cannot execute {name:?}: no such file or directory in the container"),
+        )),
+        None => Err(Error::new(
+            ErrorKind::CommandNotFound,
+            format!("cannot execute {name:?}: executable file not found in $PATH"),
+        )),
     }
 }
 
@@ -118,13 +142,26 @@ impl Prepared {
         let (args, mut env) = (plan.args.clone(), plan.env.clone());
         if plan.variable("HOME").is_none() {
             let mut home = b"HOME=".to_vec();
-            home.extend(home_of(plan.uid).unwrap_or_else(|| OsString::from("/")).into_vec());
+            home.extend(
+                home_of(plan.uid)
+                    .unwrap_or_else(|| OsString::from("/"))
+                    .into_vec(),
+            );
             env.extend(CString::new(home));
         }
         let pointers = |strings: &[CString]| {
-            strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>()
+            strings
+                .iter()
+                .map(|string| string.as_ptr())
+                .chain([std::ptr::null()])
+                .collect::<Vec<_>>()
         };
-        Ok(Prepared { path, args: pointers(&args), env: pointers(&env), _strings: (args, env) })
+        Ok(Prepared {
+            path,
+            args: pointers(&args),
+            env: pointers(&env),
+            _strings: (args, env),
+        })
     }
 
     fn execute(&self) -> Errno {
@@ -137,12 +174,16 @@ impl Prepared {
 fn home_of(uid: u32) -> Option<OsString> {
     let file = std::fs::File::open("/etc/passwd").ok()?;
     // name:password:uid:gid:comment:home:shell
-    std::io::BufReader::new(file).split(b'\n').map_while(Result::ok).take(100_000).find_map(|line| {
-        let mut fields = line.split(|byte| *byte == b':').skip(2);
-        let id: u32 = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-        let home = fields.nth(2).filter(|home| home.starts_with(b"/"))?;
-        (id == uid).then(|| OsString::from_vec(home.to_vec()))
-    })
+    std::io::BufReader::new(file)
+        .split(b'\n')
+        .map_while(Result::ok)
+        .take(100_000)
+        .find_map(|line| {
+            let mut fields = line.split(|byte| *byte == b':').skip(2);
+            let id: u32 = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+            let home = fields.nth(2).filter(|home| home.starts_with(b"/"))?;
+            (id == uid).then(|| OsString::from_vec(home.to_vec()))
+        })
 }
 
 /// How the last steps go, beside what the plan says.
@@ -171,24 +212,34 @@ fn give_up_rights(plan: &ProcessPlan, last: &Last<'_>) -> Result<()> {
     own_streams(plan.uid);
     umask(Mode::from_bits_truncate(plan.umask));
     let first = 3 + last.preserve_fds;
-    descriptors::close_on_exec_from(first).map_err(Error::sys("mark", "descriptors to be closed"))?;
+    descriptors::close_on_exec_from(first)
+        .map_err(Error::sys("mark", "descriptors to be closed"))?;
     for limit in &plan.rlimits {
         process::set_limit(limit.resource, limit.soft, limit.hard).map_err(|errno| {
-            let what = format!("resource limit {} to {} (hard {})", limit.resource, limit.soft, limit.hard);
-            let kind = if errno == Errno::EPERM { ErrorKind::Limit } else { ErrorKind::Io };
+            let what = format!(
+                "resource limit {} to {} (hard {})",
+                limit.resource, limit.soft, limit.hard
+            );
+            let kind = if errno == Errno::EPERM {
+                ErrorKind::Limit
+            } else {
+                ErrorKind::Io
+            };
             Error::sys("set", what)(errno).with_kind(kind)
         })?;
     }
     plan.capabilities.apply_bounding()?;
     process::keep_capabilities(true).map_err(Error::sys("keep", "capabilities"))?;
-    process::set_user(plan.uid, plan.gid, &plan.groups, last.may_set_groups)
-        .map_err(Error::sys("become user", format!("{}:{}", plan.uid, plan.gid)))?;
+    process::set_user(plan.uid, plan.gid, &plan.groups, last.may_set_groups).map_err(
+        Error::sys("become user", format!("{}:{}", plan.uid, plan.gid)),
+    )?;
     process::keep_capabilities(false).map_err(Error::sys("keep", "capabilities"))?;
     if last.directory_pending {
         enter_directory(&plan.cwd)?;
     }
     if last.die_with_parent {
-        process::die_with_parent(true).map_err(Error::sys("ask for", "a signal at the parent's end"))?;
+        process::die_with_parent(true)
+            .map_err(Error::sys("ask for", "a signal at the parent's end"))?;
         if last.channel.is_orphaned() {
             return Err(Error::new(ErrorKind::Io, "the parent has ended"));
         }
@@ -200,8 +251,10 @@ fn give_up_rights(plan: &ProcessPlan, last: &Last<'_>) -> Result<()> {
         set_filter(plan)
     } else {
         // A filter takes either no_new_privs or CAP_SYS_ADMIN, which the program is not to have.
-        let [_, permitted, inheritable] = process::capabilities().map_err(Error::sys("read", "the capabilities"))?;
-        process::set_capabilities(permitted, permitted, inheritable).map_err(Error::sys("set", "the capabilities"))?;
+        let [_, permitted, inheritable] =
+            process::capabilities().map_err(Error::sys("read", "the capabilities"))?;
+        process::set_capabilities(permitted, permitted, inheritable)
+            .map_err(Error::sys("set", "the capabilities"))?;
         last.channel.report(&Report::Executing)?;
         set_filter(plan)?;
         plan.capabilities.apply()
@@ -210,7 +263,8 @@ fn give_up_rights(plan: &ProcessPlan, last: &Last<'_>) -> Result<()> {
 
 fn set_filter(plan: &ProcessPlan) -> Result<()> {
     match &plan.seccomp {
-        Some(filter) => process::set_seccomp(&filter.program, filter.flags).map_err(Error::sys("install", "the seccomp filter")),
+        Some(filter) => process::set_seccomp(&filter.program, filter.flags)
+            .map_err(Error::sys("install", "the seccomp filter")),
         None => Ok(()),
     }
 }
@@ -222,7 +276,10 @@ fn own_streams(uid: u32) {
         let Ok(status) = fstat(stream) else { continue };
         let is_null = status.st_rdev == makedev(1, 3);
         let kind = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
-        if status.st_uid != uid && !is_null && [SFlag::S_IFIFO, SFlag::S_IFCHR, SFlag::S_IFSOCK].contains(&kind) {
+        if status.st_uid != uid
+            && !is_null
+            && [SFlag::S_IFIFO, SFlag::S_IFCHR, SFlag::S_IFSOCK].contains(&kind)
+        {
             // Where it isn't allowed (a read-only file system, another's user namespace) the stream itself still works.
             let _ = fchown(stream, Some(Uid::from_raw(uid)), None);
         }
@@ -233,12 +290,30 @@ fn own_streams(uid: u32) {
 fn refused(plan: &ProcessPlan, errno: Errno) -> Error {
     let name = plan.name();
     let (kind, why) = match errno {
-        Errno::ENOENT => (ErrorKind::CommandNotFound, "no such file or directory: it, or the interpreter it names, is not in the container"),
-        Errno::ENOTDIR => (ErrorKind::CommandNotFound, "a part of its path is not a directory"),
-        Errno::ENOEXEC => (ErrorKind::CommandNotExecutable, "it is not a program for this machine, and no script that names its interpreter"),
-        Errno::EACCES => (ErrorKind::CommandNotExecutable, "permission denied: it, or a directory on its path, is not for this user, or it is on a noexec mount"),
-        Errno::E2BIG => (ErrorKind::CommandNotExecutable, "arguments and environment are too long"),
-        Errno::ENOMEM => (ErrorKind::Limit, "there is not enough memory within the limits"),
+        Errno::ENOENT => (
+            ErrorKind::CommandNotFound,
+            "no such file or directory: it, or the interpreter it names, is not in the container",
+        ),
+        Errno::ENOTDIR => (
+            ErrorKind::CommandNotFound,
+            "a part of its path is not a directory",
+        ),
+        Errno::ENOEXEC => (
+            ErrorKind::CommandNotExecutable,
+            "it is not a program for this machine, and no script that names its interpreter",
+        ),
+        Errno::EACCES => (
+            ErrorKind::CommandNotExecutable,
+            "permission denied: it, or a directory on its path, is not for this user, or it is on a noexec mount",
+        ),
+        Errno::E2BIG => (
+            ErrorKind::CommandNotExecutable,
+            "arguments and environment are too long",
+        ),
+        Errno::ENOMEM => (
+            ErrorKind::Limit,
+            "there is not enough memory within the limits",
+        ),
         other => (ErrorKind::CommandNotExecutable, other.desc()),
     };
     Error::new(kind, format!("cannot execute {name:?}: {why}"))

@@ -51,11 +51,18 @@ impl Created {
     /// The program can't be executed or a hook fails (the container has ended then), or it was started before.
     pub fn start(&mut self) -> Result<()> {
         let Some(channel) = self.channel.take() else {
-            return Err(Error::new(ErrorKind::WrongStatus, format!("container {} was started before", self.state.id)));
+            return Err(Error::new(
+                ErrorKind::WrongStatus,
+                format!("container {} was started before", self.state.id),
+            ));
         };
         channel.go()?;
         await_program(&channel, Some(self.pidfd.as_fd()))?;
-        let started = hooks::run("poststart", self.hooks.poststart().as_ref(), &self.state.as_json("running"));
+        let started = hooks::run(
+            "poststart",
+            self.hooks.poststart().as_ref(),
+            &self.state.as_json("running"),
+        );
         if started.is_err() {
             let _ = pidfd::signal(self.pidfd.as_fd(), libc::SIGKILL);
         }
@@ -64,13 +71,21 @@ impl Created {
 }
 
 /// Waits for the news that the program is executed.
-pub(crate) fn await_program(channel: &Channel, child: Option<std::os::fd::BorrowedFd<'_>>) -> Result<()> {
+pub(crate) fn await_program(
+    channel: &Channel,
+    child: Option<std::os::fd::BorrowedFd<'_>>,
+) -> Result<()> {
     let mut executing = false;
     loop {
         match channel.next()? {
             Some(Report::Executing) => executing = true,
             Some(Report::Failed(error)) => return Err(error),
-            Some(_) => return Err(Error::new(ErrorKind::Io, "the container's process is not where it should be")),
+            Some(_) => {
+                return Err(Error::new(
+                    ErrorKind::Io,
+                    "the container's process is not where it should be",
+                ));
+            }
             None if executing => return Ok(()),
             None => return Err(died(child)),
         }
@@ -81,11 +96,16 @@ pub(crate) fn await_program(channel: &Channel, child: Option<std::os::fd::Borrow
 fn died(child: Option<std::os::fd::BorrowedFd<'_>>) -> Error {
     let status = child.and_then(|child| pidfd::reap(child).ok());
     let how = match status {
-        Some(nix::sys::wait::WaitStatus::Signaled(_, signal, _)) => format!("it was killed by {signal}"),
+        Some(nix::sys::wait::WaitStatus::Signaled(_, signal, _)) => {
+            format!("it was killed by {signal}")
+        }
         Some(status) => format!("it exited with {}", pidfd::exit_code(status)),
         None => "it is gone".to_owned(),
     };
-    Error::new(ErrorKind::Io, format!("the container's first process ended before its program was executed: {how}"))
+    Error::new(
+        ErrorKind::Io,
+        format!("the container's first process ended before its program was executed: {how}"),
+    )
 }
 
 /// What hooks are told.
@@ -113,16 +133,28 @@ impl HookState {
     }
 }
 
-pub(crate) fn create(runtime: &Runtime, id: &ContainerId, bundle: &Path, options: CreateOptions) -> Result<Created> {
+pub(crate) fn create(
+    runtime: &Runtime,
+    id: &ContainerId,
+    bundle: &Path,
+    options: CreateOptions,
+) -> Result<Created> {
     let failed = |error: Error| error.within(format!("create container {id}"));
     let bundle = spec::load(bundle).map_err(failed)?;
     let plan = Plan::new(id, &bundle).map_err(failed)?;
     let terminal_wanted = plan.process.terminal.is_some();
     if !terminal_wanted && matches!(options.terminal, Terminal::Socket(_)) {
-        return Err(Error::invalid("a console socket is given, but process.terminal is not set")).map_err(failed);
+        return Err(Error::invalid(
+            "a console socket is given, but process.terminal is not set",
+        ))
+        .map_err(failed);
     }
     let directory = StateDir::create(runtime.root(), id)?;
-    let mut half = Half { directory: Some(directory), cgroups: None, init: None };
+    let mut half = Half {
+        directory: Some(directory),
+        cgroups: None,
+        init: None,
+    };
     let created = make(id, &bundle, plan, options, &mut half).map_err(failed);
     if created.is_err() {
         half.undo();
@@ -144,20 +176,32 @@ impl Half {
             let _ = pidfd::signal(init.as_fd(), libc::SIGKILL);
             let _ = pidfd::reap(init.as_fd());
         }
-        let removed = self.cgroups.is_none_or(|cgroups| cgroups.kill_all().is_ok() && cgroups.remove().is_ok());
+        let removed = self
+            .cgroups
+            .is_none_or(|cgroups| cgroups.kill_all().is_ok() && cgroups.remove().is_ok());
         if let Some(directory) = self.directory.filter(|_| removed) {
             let _ = directory.remove();
         }
     }
 
     fn directory(&self) -> Result<&StateDir> {
-        self.directory.as_ref().ok_or_else(|| Error::new(ErrorKind::Io, "the state directory is gone"))
+        self.directory
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Io, "the state directory is gone"))
     }
 }
 
-fn make(id: &ContainerId, bundle: &Bundle, plan: Plan, options: CreateOptions, half: &mut Half) -> Result<Created> {
+fn make(
+    id: &ContainerId,
+    bundle: &Bundle,
+    plan: Plan,
+    options: CreateOptions,
+    half: &mut Half,
+) -> Result<Created> {
     let mut cgroups = Cgroups::plan(&plan.cgroups_path, plan.resources.as_ref())?;
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     let mut record = Record {
         id: id.to_string(),
         bundle: bundle.directory.clone(),
@@ -196,7 +240,11 @@ fn make(id: &ContainerId, bundle: &Bundle, plan: Plan, options: CreateOptions, h
     let warnings = plan.process.warnings.clone();
     let flags = plan.namespaces.new_flags() & !libc::CLONE_NEWCGROUP;
     let proc = Proc::open()?;
-    let pid_namespace = plan.joined.iter().find(|(kind, _)| *kind == Kind::Pid).map(|(_, namespace)| namespace.as_fd());
+    let pid_namespace = plan
+        .joined
+        .iter()
+        .find(|(kind, _)| *kind == Kind::Pid)
+        .map(|(_, namespace)| namespace.as_fd());
     let (cloned, join_unified) = enter::clone_into(flags, &entry, pid_namespace)?;
     let (pid, pidfd) = match cloned {
         Cloned::Child => {
@@ -213,7 +261,8 @@ fn make(id: &ContainerId, bundle: &Bundle, plan: Plan, options: CreateOptions, h
                     Stdio::Inherit => None,
                     Stdio::Given(streams) => Some(streams),
                 },
-                keyring: (!options.no_new_keyring).then(|| CString::new(format!("_ses.{id}")).unwrap_or_default()),
+                keyring: (!options.no_new_keyring)
+                    .then(|| CString::new(format!("_ses.{id}")).unwrap_or_default()),
                 use_pivot: !options.no_pivot,
                 die_with_parent: options.die_with_parent,
                 preserve_fds: options.preserve_fds,
@@ -231,7 +280,9 @@ fn make(id: &ContainerId, bundle: &Bundle, plan: Plan, options: CreateOptions, h
     };
     drop((theirs, gate, entry, console, plan));
     let pidfd = &*half.init.insert(pidfd);
-    let kept = pidfd.try_clone().map_err(Error::sys("copy", "a descriptor"))?;
+    let kept = pidfd
+        .try_clone()
+        .map_err(Error::sys("copy", "a descriptor"))?;
     record.init = Some(Init::of(pid)?);
     half.directory()?.save(&record)?;
     state.pid = pid;
@@ -245,13 +296,23 @@ fn make(id: &ContainerId, bundle: &Bundle, plan: Plan, options: CreateOptions, h
             }
             Some(Report::Terminal(master)) => terminal = Some(master),
             Some(Report::Prepared) => {
-                hooks::run("prestart", hooks::prestart(&hooks).as_ref(), &state.as_json("creating"))?;
-                hooks::run("createRuntime", hooks.create_runtime().as_ref(), &state.as_json("creating"))?;
+                hooks::run(
+                    "prestart",
+                    hooks::prestart(&hooks).as_ref(),
+                    &state.as_json("creating"),
+                )?;
+                hooks::run(
+                    "createRuntime",
+                    hooks.create_runtime().as_ref(),
+                    &state.as_json("creating"),
+                )?;
                 channel.go()?;
             }
             Some(Report::Created) => break,
             Some(Report::Failed(error)) => return Err(explain(error, half)),
-            Some(Report::Executing) => return Err(Error::new(ErrorKind::Io, "the container started too early")),
+            Some(Report::Executing) => {
+                return Err(Error::new(ErrorKind::Io, "the container started too early"));
+            }
             None => {
                 let error = died(half.init.as_ref().map(AsFd::as_fd));
                 return Err(explain(error, half));
@@ -265,21 +326,31 @@ fn make(id: &ContainerId, bundle: &Bundle, plan: Plan, options: CreateOptions, h
         write_pid(path, pid)?;
     }
     let channel = (options.start_gate == StartGate::Held).then_some(channel);
-    Ok(Created { pid, pidfd: kept, terminal, warnings, channel, hooks, state })
+    Ok(Created {
+        pid,
+        pidfd: kept,
+        terminal,
+        warnings,
+        channel,
+        hooks,
+        state,
+    })
 }
 
 /// A death in a cgroup whose memory ran out has a reason.
 fn explain(error: Error, half: &Half) -> Error {
     match &half.cgroups {
-        Some(cgroups) if cgroups.oom_killed() => {
-            error.within("the memory limit is too low to start the container").with_kind(ErrorKind::Limit)
-        }
+        Some(cgroups) if cgroups.oom_killed() => error
+            .within("the memory limit is too low to start the container")
+            .with_kind(ErrorKind::Limit),
         _ => error,
     }
 }
 
 fn map(pid: i32, mappings: Option<&Mappings>) -> Result<()> {
-    let Some(mappings) = mappings else { return Ok(()) };
+    let Some(mappings) = mappings else {
+        return Ok(());
+    };
     for (file, lines) in [("gid_map", &mappings.gid), ("uid_map", &mappings.uid)] {
         let path = format!("/proc/{pid}/{file}");
         std::fs::write(&path, lines).map_err(Error::sys("write the mappings to", &path))?;
@@ -300,8 +371,15 @@ pub(crate) fn write_pid(path: &Path, pid: i32) -> Result<()> {
 /// Starts a container at its open gate.
 pub(crate) fn start(runtime: &Runtime, id: &ContainerId) -> Result<()> {
     let directory = StateDir::open(runtime.root(), id)?;
-    let wrong = |status: &str| Error::new(ErrorKind::WrongStatus, format!("cannot start container {id}: it is {status}"));
-    let Some(record) = directory.record()? else { return Err(wrong("half-made")) };
+    let wrong = |status: &str| {
+        Error::new(
+            ErrorKind::WrongStatus,
+            format!("cannot start container {id}: it is {status}"),
+        )
+    };
+    let Some(record) = directory.record()? else {
+        return Err(wrong("half-made"));
+    };
     let alive = record.init.is_some_and(Init::alive);
     let caller = match gate::knock(directory.file())? {
         Some(caller) if alive => caller,
@@ -314,7 +392,11 @@ pub(crate) fn start(runtime: &Runtime, id: &ContainerId) -> Result<()> {
     if record.hooks {
         let state = hook_state(&record);
         let hooks = stored_hooks(&directory)?;
-        let done = hooks::run("poststart", hooks.poststart().as_ref(), &state.as_json("running"));
+        let done = hooks::run(
+            "poststart",
+            hooks.poststart().as_ref(),
+            &state.as_json("running"),
+        );
         if let (Err(error), Some(init)) = (done, record.init) {
             if let Ok(pidfd) = pidfd::open(init.pid)
                 && init.alive()

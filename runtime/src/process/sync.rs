@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
+    sendmsg, socketpair,
 };
 
 use crate::error::{Error, ErrorKind, Result};
@@ -38,8 +39,13 @@ const LONGEST: usize = 4096;
 impl Channel {
     /// Two connected ends.
     pub(crate) fn pair() -> Result<(Channel, Channel)> {
-        let (one, other) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-            .map_err(Error::sys("make", "a socket pair"))?;
+        let (one, other) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .map_err(Error::sys("make", "a socket pair"))?;
         Ok((Channel(one), Channel(other)))
     }
 
@@ -79,7 +85,12 @@ impl Channel {
             (b'c', _) => Report::Created,
             (b'e', _) => Report::Executing,
             (b'f', _) => Report::Failed(parse_failure(rest)),
-            _ => return Err(Error::new(ErrorKind::Io, "the container's process sent what makes no sense")),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Io,
+                    "the container's process sent what makes no sense",
+                ));
+            }
         };
         Ok(Some(report))
     }
@@ -105,13 +116,28 @@ impl Channel {
     fn send(&self, packet: &[u8], descriptor: Option<i32>) -> Result<()> {
         let descriptors: Vec<i32> = descriptor.into_iter().collect();
         let rights = [ControlMessage::ScmRights(&descriptors)];
-        let control = if descriptors.is_empty() { &rights[..0] } else { &rights[..] };
+        let control = if descriptors.is_empty() {
+            &rights[..0]
+        } else {
+            &rights[..]
+        };
         loop {
-            let sent = sendmsg::<()>(self.0.as_raw_fd(), &[IoSlice::new(packet)], control, MsgFlags::MSG_NOSIGNAL, None);
+            let sent = sendmsg::<()>(
+                self.0.as_raw_fd(),
+                &[IoSlice::new(packet)],
+                control,
+                MsgFlags::MSG_NOSIGNAL,
+                None,
+            );
             match sent {
                 Ok(_) => return Ok(()),
                 Err(Errno::EINTR) => {}
-                Err(errno) => return Err(Error::sys("tell", "the other side of the container's start")(errno)),
+                Err(errno) => {
+                    return Err(Error::sys(
+                        "tell",
+                        "the other side of the container's start",
+                    )(errno));
+                }
             }
         }
     }
@@ -121,13 +147,19 @@ impl Channel {
         let mut buffers = [IoSliceMut::new(packet)];
         loop {
             let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-            let message = match recvmsg::<()>(self.0.as_raw_fd(), &mut buffers, Some(&mut control), flags) {
-                Ok(message) => message,
-                Err(Errno::EINTR) => continue,
-                // It went without reading all that it was told.
-                Err(Errno::ECONNRESET) => return Ok((0, None)),
-                Err(errno) => return Err(Error::sys("hear from", "the other side of the container's start")(errno)),
-            };
+            let message =
+                match recvmsg::<()>(self.0.as_raw_fd(), &mut buffers, Some(&mut control), flags) {
+                    Ok(message) => message,
+                    Err(Errno::EINTR) => continue,
+                    // It went without reading all that it was told.
+                    Err(Errno::ECONNRESET) => return Ok((0, None)),
+                    Err(errno) => {
+                        return Err(Error::sys(
+                            "hear from",
+                            "the other side of the container's start",
+                        )(errno));
+                    }
+                };
             let mut descriptor = None;
             for control in message.cmsgs().into_iter().flatten() {
                 if let ControlMessageOwned::ScmRights(descriptors) = control {
@@ -183,9 +215,18 @@ mod tests {
         check(Report::Prepared, "Prepared");
         check(Report::Created, "Created");
         check(Report::Executing, "Executing");
-        check(Report::Terminal(std::fs::File::open("/dev/null").unwrap().into()), "Terminal(");
-        check(Report::Failed(Error::new(ErrorKind::CommandNotFound, "x: no y")), "Failed(Error { kind: CommandNotFound, message: \"x: no y\"");
-        check(Report::Failed(Error::invalid("x".repeat(2 * LONGEST))), "Failed(");
+        check(
+            Report::Terminal(std::fs::File::open("/dev/null").unwrap().into()),
+            "Terminal(",
+        );
+        check(
+            Report::Failed(Error::new(ErrorKind::CommandNotFound, "x: no y")),
+            "Failed(Error { kind: CommandNotFound, message: \"x: no y\"",
+        );
+        check(
+            Report::Failed(Error::invalid("x".repeat(2 * LONGEST))),
+            "Failed(",
+        );
         parent.go().unwrap();
         assert!(child.wait().unwrap());
         assert!(!child.is_orphaned());

@@ -23,7 +23,12 @@ pub(super) const IF_AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K
 
 /// Loads the word at this offset.
 pub(super) fn load(offset: u32) -> sock_filter {
-    sock_filter { code: LOAD_WORD, jt: 0, jf: 0, k: offset }
+    sock_filter {
+        code: LOAD_WORD,
+        jt: 0,
+        jf: 0,
+        k: offset,
+    }
 }
 
 /// Loads the upper half of an argument.
@@ -38,17 +43,32 @@ pub(super) fn load_low(argument: u32) -> sock_filter {
 
 /// Ends with this verdict.
 pub(super) fn verdict(value: u32) -> sock_filter {
-    sock_filter { code: RETURN, jt: 0, jf: 0, k: value }
+    sock_filter {
+        code: RETURN,
+        jt: 0,
+        jf: 0,
+        k: value,
+    }
 }
 
 /// Keeps these bits of what was loaded.
 pub(super) fn mask(bits: u32) -> sock_filter {
-    sock_filter { code: AND, jt: 0, jf: 0, k: bits }
+    sock_filter {
+        code: AND,
+        jt: 0,
+        jf: 0,
+        k: bits,
+    }
 }
 
 /// Compares what was loaded, and skips so many instructions when it holds or doesn't.
 pub(super) fn test(code: u16, value: u32, skip_if: u8, skip_else: u8) -> sock_filter {
-    sock_filter { code, jt: skip_if, jf: skip_else, k: value }
+    sock_filter {
+        code,
+        jt: skip_if,
+        jf: skip_else,
+        k: value,
+    }
 }
 
 /// `then` when the comparison holds, else `otherwise`; each must end in a verdict, since the one follows the other.
@@ -64,7 +84,12 @@ pub(super) fn branch(
         // A conditional jump reaches 255 instructions, an unconditional one all.
         Err(_) => {
             block.push(test(code, value, 0, 1));
-            block.push(sock_filter { code: JUMP, jt: 0, jf: 0, k: otherwise.len() as u32 });
+            block.push(sock_filter {
+                code: JUMP,
+                jt: 0,
+                jf: 0,
+                k: otherwise.len() as u32,
+            });
         }
     }
     block.extend(otherwise);

@@ -23,7 +23,10 @@ const X32_BIT: u32 = 0x4000_0000;
 const STRANGE: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 
 /// The program for a machine of this architecture.
-pub(super) fn compile_for(native: Arch, profile: &LinuxSeccomp) -> Result<Vec<sock_filter>, SeccompError> {
+pub(super) fn compile_for(
+    native: Arch,
+    profile: &LinuxSeccomp,
+) -> Result<Vec<sock_filter>, SeccompError> {
     let judged = judged(native, profile);
     let mut program = vec![bpf::load(bpf::ARCHITECTURE)];
     let mut otherwise = vec![bpf::verdict(STRANGE)];
@@ -48,15 +51,24 @@ pub(super) fn verdict(
     call: &str,
 ) -> Result<u32, SeccompError> {
     if let Some(errno) = errno.filter(|errno| *errno > 4095) {
-        return Err(SeccompError::Errno { call: call.to_owned(), errno });
+        return Err(SeccompError::Errno {
+            call: call.to_owned(),
+            errno,
+        });
     }
     Ok(match action {
-        LinuxSeccompAction::ScmpActKill | LinuxSeccompAction::ScmpActKillThread => libc::SECCOMP_RET_KILL_THREAD,
+        LinuxSeccompAction::ScmpActKill | LinuxSeccompAction::ScmpActKillThread => {
+            libc::SECCOMP_RET_KILL_THREAD
+        }
         LinuxSeccompAction::ScmpActKillProcess => libc::SECCOMP_RET_KILL_PROCESS,
         LinuxSeccompAction::ScmpActTrap => libc::SECCOMP_RET_TRAP,
-        LinuxSeccompAction::ScmpActErrno => libc::SECCOMP_RET_ERRNO | errno.unwrap_or(libc::EPERM as u32),
+        LinuxSeccompAction::ScmpActErrno => {
+            libc::SECCOMP_RET_ERRNO | errno.unwrap_or(libc::EPERM as u32)
+        }
         LinuxSeccompAction::ScmpActNotify => libc::SECCOMP_RET_USER_NOTIF,
-        LinuxSeccompAction::ScmpActTrace => libc::SECCOMP_RET_TRACE | errno.unwrap_or(libc::EPERM as u32),
+        LinuxSeccompAction::ScmpActTrace => {
+            libc::SECCOMP_RET_TRACE | errno.unwrap_or(libc::EPERM as u32)
+        }
         LinuxSeccompAction::ScmpActLog => libc::SECCOMP_RET_LOG,
         LinuxSeccompAction::ScmpActAllow => libc::SECCOMP_RET_ALLOW,
     })
@@ -64,7 +76,11 @@ pub(super) fn verdict(
 
 /// The architecture of this machine.
 pub(super) fn native() -> Arch {
-    if cfg!(target_arch = "aarch64") { Arch::ScmpArchAarch64 } else { Arch::ScmpArchX86_64 }
+    if cfg!(target_arch = "aarch64") {
+        Arch::ScmpArchAarch64
+    } else {
+        Arch::ScmpArchX86_64
+    }
 }
 
 /// The tables that apply, the machine's own first.
@@ -78,7 +94,9 @@ fn judged(native: Arch, profile: &LinuxSeccomp) -> Vec<Column> {
     let mut judged = vec![own];
     for arch in profile.architectures().iter().flatten() {
         match column(*arch) {
-            Some(column) if !judged.contains(&column) && family(column) == family(own) => judged.push(column),
+            Some(column) if !judged.contains(&column) && family(column) == family(own) => {
+                judged.push(column)
+            }
             _ => {}
         }
     }
@@ -120,7 +138,11 @@ fn ranges(
     audit: u32,
     columns: &[Column],
 ) -> Result<Vec<(u32, Outcome)>, SeccompError> {
-    let default = verdict(profile.default_action(), profile.default_errno_ret(), "the default")?;
+    let default = verdict(
+        profile.default_action(),
+        profile.default_errno_ret(),
+        "the default",
+    )?;
     let newer = unknown(profile, default);
     let mut marks: BTreeMap<u32, Outcome> = BTreeMap::from([(0, Outcome::Always(default))]);
     if audit == AUDIT_X86_64 && !columns.contains(&Column::X32) {
@@ -135,12 +157,17 @@ fn ranges(
         }
         let calls = calls(profile, *column, default)?;
         if let Some(last) = last_named(profile, *column) {
-            marks.entry(base + last + 1).or_insert(Outcome::Always(newer));
+            marks
+                .entry(base + last + 1)
+                .or_insert(Outcome::Always(newer));
         }
         for (number, outcome) in calls {
             // What follows this call is judged as what came before it, unless it has a mark of its own.
             let number = base + number;
-            let around = marks.range(..=number).next_back().map(|(_, outcome)| outcome.clone());
+            let around = marks
+                .range(..=number)
+                .next_back()
+                .map(|(_, outcome)| outcome.clone());
             if let Some(around) = around {
                 marks.entry(number + 1).or_insert(around);
             }
@@ -166,9 +193,16 @@ fn unknown(profile: &LinuxSeccomp, default: u32) -> u32 {
 
 /// The highest number that the profile speaks of, even where it says no more than the default.
 fn last_named(profile: &LinuxSeccomp, column: Column) -> Option<u32> {
-    let names = profile.syscalls().iter().flatten().flat_map(LinuxSyscall::names);
+    let names = profile
+        .syscalls()
+        .iter()
+        .flatten()
+        .flat_map(LinuxSyscall::names);
     // Calls private to an architecture lie far above all others.
-    names.filter_map(|name| table::number(name, column)).filter(|number| *number < 0xf0000).max()
+    names
+        .filter_map(|name| table::number(name, column))
+        .filter(|number| *number < 0xf0000)
+        .max()
 }
 
 /// What the profile's rules say of each number.
@@ -185,8 +219,14 @@ fn calls(
         if verdict == default {
             continue;
         }
-        for number in rule.names().iter().filter_map(|name| table::number(name, column)) {
-            let outcome = calls.entry(number).or_insert(Outcome::Cases(Vec::new(), default));
+        for number in rule
+            .names()
+            .iter()
+            .filter_map(|name| table::number(name, column))
+        {
+            let outcome = calls
+                .entry(number)
+                .or_insert(Outcome::Cases(Vec::new(), default));
             for case in &cases {
                 outcome.add(case.clone(), verdict);
             }
@@ -199,12 +239,24 @@ fn calls(
 fn cases(rule: &LinuxSyscall, call: &str) -> Result<Vec<Vec<Condition>>, SeccompError> {
     let args = rule.args().as_deref().unwrap_or_default();
     if let Some(arg) = args.iter().find(|arg| arg.index() > 5) {
-        return Err(SeccompError::Argument { call: call.to_owned(), index: arg.index() });
+        return Err(SeccompError::Argument {
+            call: call.to_owned(),
+            index: arg.index(),
+        });
     }
     let conditions: Vec<Condition> = args.iter().map(Condition::from).collect();
-    let repeated = (0..6).any(|index| conditions.iter().filter(|one| one.argument == index).count() > 1);
+    let repeated = (0..6).any(|index| {
+        conditions
+            .iter()
+            .filter(|one| one.argument == index)
+            .count()
+            > 1
+    });
     Ok(if repeated {
-        conditions.into_iter().map(|condition| vec![condition]).collect()
+        conditions
+            .into_iter()
+            .map(|condition| vec![condition])
+            .collect()
     } else {
         vec![conditions]
     })

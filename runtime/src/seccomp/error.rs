@@ -20,7 +20,9 @@ pub(super) enum SeccompError {
         errno: u32,
     },
     /// More instructions than the kernel takes.
-    #[error("the seccomp profile needs {length} instructions, the kernel takes 4096: shorten its argument rules")]
+    #[error(
+        "the seccomp profile needs {length} instructions, the kernel takes 4096: shorten its argument rules"
+    )]
     TooLong {
         /// Instructions needed.
         length: usize,

@@ -36,7 +36,9 @@ pub(crate) fn flags(profile: &LinuxSeccomp) -> u32 {
     flags.iter().fold(0, |bits, flag| {
         bits | match flag {
             LinuxSeccompFilterFlag::SeccompFilterFlagLog => libc::SECCOMP_FILTER_FLAG_LOG as u32,
-            LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u32,
+            LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => {
+                libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u32
+            }
             LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => 1 << 5,
             LinuxSeccompFilterFlag::SeccompFilterFlagTsync => 0,
         }

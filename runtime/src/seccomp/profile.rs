@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use oci_spec::runtime::{
-    Arch, Capability, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArgBuilder, LinuxSeccompOperator, LinuxSyscall,
+    Arch, Capability, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArgBuilder,
+    LinuxSeccompOperator, LinuxSyscall,
 };
 
 /// The profile that Docker gives a container with these effective capabilities, equal in effect: all that is not named
@@ -16,13 +17,20 @@ pub fn docker_default(capabilities: &HashSet<Capability>) -> LinuxSeccomp {
     let (architectures, own) = if cfg!(target_arch = "aarch64") {
         (vec![Arch::ScmpArchAarch64, Arch::ScmpArchArm], ARM)
     } else {
-        (vec![Arch::ScmpArchX86_64, Arch::ScmpArchX86, Arch::ScmpArchX32], X86)
+        (
+            vec![Arch::ScmpArchX86_64, Arch::ScmpArchX86, Arch::ScmpArchX32],
+            X86,
+        )
     };
     let mut rules = vec![allow(ALWAYS), allow(own)];
     rules.extend(personalities());
     rules.extend(address_families());
     if !capabilities.contains(&Capability::SysAdmin) {
-        rules.push(allow_if("clone", LinuxSeccompOperator::ScmpCmpMaskedEq, NEW_NAMESPACES));
+        rules.push(allow_if(
+            "clone",
+            LinuxSeccompOperator::ScmpCmpMaskedEq,
+            NEW_NAMESPACES,
+        ));
         rules.push(refuse("clone3", libc::ENOSYS));
     }
     for (capability, calls) in WITH_CAPABILITY {
@@ -54,13 +62,20 @@ const PERSONALITIES: [u64; 5] = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 const LAST_FAMILY: u64 = 45;
 
 fn personalities() -> impl Iterator<Item = LinuxSyscall> {
-    PERSONALITIES.iter().map(|value| allow_if("personality", LinuxSeccompOperator::ScmpCmpEq, *value))
+    PERSONALITIES
+        .iter()
+        .map(|value| allow_if("personality", LinuxSeccompOperator::ScmpCmpEq, *value))
 }
 
 /// All but AF_ALG (the kernel's cryptography) and AF_VSOCK (which reaches the machine's hypervisor).
 fn address_families() -> impl Iterator<Item = LinuxSyscall> {
-    let below = allow_if("socket", LinuxSeccompOperator::ScmpCmpLt, libc::AF_ALG as u64);
-    let above = (libc::AF_ALG as u64 + 1..=LAST_FAMILY).filter(|family| *family != libc::AF_VSOCK as u64);
+    let below = allow_if(
+        "socket",
+        LinuxSeccompOperator::ScmpCmpLt,
+        libc::AF_ALG as u64,
+    );
+    let above =
+        (libc::AF_ALG as u64 + 1..=LAST_FAMILY).filter(|family| *family != libc::AF_VSOCK as u64);
     std::iter::once(below)
         .chain(above.map(|family| allow_if("socket", LinuxSeccompOperator::ScmpCmpEq, family)))
 }
@@ -73,7 +88,11 @@ fn allow(names: &str) -> LinuxSyscall {
 }
 
 fn allow_if(name: &str, operator: LinuxSeccompOperator, value: u64) -> LinuxSyscall {
-    let arg = LinuxSeccompArgBuilder::default().index(0usize).value(value).op(operator).build();
+    let arg = LinuxSeccompArgBuilder::default()
+        .index(0usize)
+        .value(value)
+        .op(operator)
+        .build();
     let mut rule = allow(name);
     rule.set_args(Some(vec![arg.expect("every field has a value")]));
     rule
@@ -87,7 +106,8 @@ fn refuse(name: &str, errno: i32) -> LinuxSyscall {
 }
 
 const X86: &str = "arch_prctl modify_ldt";
-const ARM: &str = "arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls sync_file_range2";
+const ARM: &str =
+    "arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls sync_file_range2";
 
 const WITH_CAPABILITY: &[(Capability, &str)] = &[
     (Capability::Bpf, "bpf"),
@@ -101,15 +121,24 @@ const WITH_CAPABILITY: &[(Capability, &str)] = &[
     ),
     (Capability::SysBoot, "reboot"),
     (Capability::SysChroot, "chroot"),
-    (Capability::SysModule, "delete_module finit_module init_module"),
-    (Capability::SysNice, "get_mempolicy mbind set_mempolicy set_mempolicy_home_node"),
+    (
+        Capability::SysModule,
+        "delete_module finit_module init_module",
+    ),
+    (
+        Capability::SysNice,
+        "get_mempolicy mbind set_mempolicy set_mempolicy_home_node",
+    ),
     (Capability::SysPacct, "acct"),
     (
         Capability::SysPtrace,
         "kcmp pidfd_getfd process_madvise process_vm_readv process_vm_writev ptrace",
     ),
     (Capability::SysRawio, "ioperm iopl"),
-    (Capability::SysTime, "clock_settime clock_settime64 settimeofday stime"),
+    (
+        Capability::SysTime,
+        "clock_settime clock_settime64 settimeofday stime",
+    ),
     (Capability::SysTtyConfig, "vhangup"),
     (Capability::Syslog, "syslog"),
 ];

@@ -75,7 +75,12 @@ fn case(conditions: &[Condition], verdict: u32) -> Vec<sock_filter> {
 
 /// Falls through when the condition holds, else skips the `rest` instructions that follow it.
 fn comparison(condition: &Condition, rest: u8) -> Vec<sock_filter> {
-    let Condition { argument, operator, value, second } = *condition;
+    let Condition {
+        argument,
+        operator,
+        value,
+        second,
+    } = *condition;
     let (high, low) = ((value >> 32) as u32, value as u32);
     let (load_high, load_low) = (bpf::load_high(argument), bpf::load_low(argument));
     match operator {
@@ -99,10 +104,18 @@ fn comparison(condition: &Condition, rest: u8) -> Vec<sock_filter> {
             bpf::mask(low),
             bpf::test(IF_EQUAL, second as u32, 0, rest),
         ],
-        LinuxSeccompOperator::ScmpCmpGe => ordered(load_high, load_low, high, low, IF_AT_LEAST, rest),
-        LinuxSeccompOperator::ScmpCmpGt => ordered(load_high, load_low, high, low, IF_GREATER, rest),
-        LinuxSeccompOperator::ScmpCmpLt => reversed(load_high, load_low, high, low, IF_AT_LEAST, rest),
-        LinuxSeccompOperator::ScmpCmpLe => reversed(load_high, load_low, high, low, IF_GREATER, rest),
+        LinuxSeccompOperator::ScmpCmpGe => {
+            ordered(load_high, load_low, high, low, IF_AT_LEAST, rest)
+        }
+        LinuxSeccompOperator::ScmpCmpGt => {
+            ordered(load_high, load_low, high, low, IF_GREATER, rest)
+        }
+        LinuxSeccompOperator::ScmpCmpLt => {
+            reversed(load_high, load_low, high, low, IF_AT_LEAST, rest)
+        }
+        LinuxSeccompOperator::ScmpCmpLe => {
+            reversed(load_high, load_low, high, low, IF_GREATER, rest)
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 
 use oci_spec::runtime::{
-    Arch, Capability, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompOperator as Operator,
-    LinuxSyscall,
+    Arch, Capability, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg,
+    LinuxSeccompArgBuilder, LinuxSeccompOperator as Operator, LinuxSyscall,
 };
 use proptest::prelude::*;
 
@@ -63,7 +63,8 @@ fn a_small_profile() {
 #[test]
 fn mistakes_are_told() {
     let check = |rule: serde_json::Value, expected: &str| {
-        let profile = profile(serde_json::json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}));
+        let profile =
+            profile(serde_json::json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}));
         assert_eq!(compile(&profile).unwrap_err().to_string(), expected);
     };
     check(
@@ -74,27 +75,37 @@ fn mistakes_are_told() {
         serde_json::json!({"names": ["dup"], "action": "SCMP_ACT_ERRNO", "errnoRet": 70000}),
         "seccomp action of dup: 70000 is no error number, they are 0 to 4095",
     );
-    let args: Vec<_> = (0..900).map(|value| serde_json::json!({"index": 0, "value": value, "op": "SCMP_CMP_EQ"})).collect();
-    let long = profile(serde_json::json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
-        {"names": ["dup"], "action": "SCMP_ACT_KILL", "args": args}]}));
-    assert!(compile_for(Arch::ScmpArchX86_64, &long).unwrap_err().to_string().contains("the kernel takes 4096"));
+    let args: Vec<_> = (0..900)
+        .map(|value| serde_json::json!({"index": 0, "value": value, "op": "SCMP_CMP_EQ"}))
+        .collect();
+    let long = profile(
+        serde_json::json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["dup"], "action": "SCMP_ACT_KILL", "args": args}]}),
+    );
+    assert!(
+        compile_for(Arch::ScmpArchX86_64, &long)
+            .unwrap_err()
+            .to_string()
+            .contains("the kernel takes 4096")
+    );
 }
 
 #[test]
 fn docker_profile() {
     let bare = docker_default(&HashSet::new());
     let admin = docker_default(&HashSet::from([Capability::SysAdmin, Capability::SysTime]));
-    let check = |profile: &LinuxSeccomp, column: Column, call: &str, args: [u64; 2], expected: u32| {
-        let program = compile_for(Arch::ScmpArchX86_64, profile).unwrap();
-        let (audit, base) = match column {
-            Column::X86 => (AUDIT_I386, 0),
-            Column::X32 => (AUDIT_X86_64, 0x4000_0000),
-            _ => (AUDIT_X86_64, 0),
+    let check =
+        |profile: &LinuxSeccomp, column: Column, call: &str, args: [u64; 2], expected: u32| {
+            let program = compile_for(Arch::ScmpArchX86_64, profile).unwrap();
+            let (audit, base) = match column {
+                Column::X86 => (AUDIT_I386, 0),
+                Column::X32 => (AUDIT_X86_64, 0x4000_0000),
+                _ => (AUDIT_X86_64, 0),
+            };
+            let number = base + table::number(call, column).unwrap();
+            let seen = bpf::run(&program, audit, number, [args[0], args[1], 0, 0, 0, 0]);
+            assert_eq!(seen, expected, "{call} {args:x?} on {column:?}");
         };
-        let number = base + table::number(call, column).unwrap();
-        let seen = bpf::run(&program, audit, number, [args[0], args[1], 0, 0, 0, 0]);
-        assert_eq!(seen, expected, "{call} {args:x?} on {column:?}");
-    };
     let x = Column::X86_64;
     check(&bare, x, "read", [0; 2], ALLOW);
     check(&bare, Column::X86, "read", [0; 2], ALLOW);
@@ -105,15 +116,33 @@ fn docker_profile() {
     check(&bare, x, "clone3", [0; 2], errno(libc::ENOSYS));
     check(&admin, x, "clone3", [0; 2], ALLOW);
     check(&bare, x, "clone", [libc::SIGCHLD as u64, 0], ALLOW);
-    check(&bare, x, "clone", [libc::CLONE_NEWUSER as u64 | 17, 0], errno(1));
-    check(&admin, x, "clone", [libc::CLONE_NEWUSER as u64 | 17, 0], ALLOW);
+    check(
+        &bare,
+        x,
+        "clone",
+        [libc::CLONE_NEWUSER as u64 | 17, 0],
+        errno(1),
+    );
+    check(
+        &admin,
+        x,
+        "clone",
+        [libc::CLONE_NEWUSER as u64 | 17, 0],
+        ALLOW,
+    );
     check(&bare, x, "personality", [0xffff_ffff, 0], ALLOW);
     check(&bare, x, "personality", [0x40000, 0], errno(1));
     check(&bare, x, "socket", [libc::AF_UNIX as u64, 0], ALLOW);
     check(&bare, x, "socket", [libc::AF_VSOCK as u64, 0], errno(1));
     check(&bare, x, "socket", [libc::AF_ALG as u64, 0], errno(1));
     check(&bare, x, "socket", [libc::AF_XDP as u64, 0], ALLOW);
-    check(&bare, x, "socket", [1 << 32 | libc::AF_VSOCK as u64, 0], errno(1));
+    check(
+        &bare,
+        x,
+        "socket",
+        [1 << 32 | libc::AF_VSOCK as u64, 0],
+        errno(1),
+    );
     check(&bare, x, "io_uring_setup", [0; 2], errno(1));
     check(&bare, x, "file_setattr", [0; 2], errno(libc::ENOSYS));
     check(&bare, x, "clock_settime", [0; 2], errno(1));
@@ -123,8 +152,18 @@ fn docker_profile() {
 
 #[test]
 fn flags_are_those_asked_for() {
-    let flag = |list: serde_json::Value| flags(&profile(serde_json::json!({"defaultAction": "SCMP_ACT_ALLOW", "flags": list})));
-    assert_eq!(flag(serde_json::json!(["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"])), 2);
+    let flag = |list: serde_json::Value| {
+        flags(&profile(
+            serde_json::json!({"defaultAction": "SCMP_ACT_ALLOW", "flags": list}),
+        ))
+    };
+    assert_eq!(
+        flag(serde_json::json!([
+            "SECCOMP_FILTER_FLAG_LOG",
+            "SECCOMP_FILTER_FLAG_TSYNC"
+        ])),
+        2
+    );
     assert_eq!(flag(serde_json::json!([])), 0);
     assert_eq!(flags(&docker_default(&HashSet::new())), 4);
 }
@@ -133,9 +172,17 @@ fn flags_are_those_asked_for() {
 fn naive(profile: &LinuxSeccomp, column: Column, number: u32, args: [u64; 6]) -> u32 {
     let default = verdict(profile.default_action(), profile.default_errno_ret(), "").unwrap();
     let rules = profile.syscalls().as_deref().unwrap_or_default();
-    let about = |rule: &&LinuxSyscall| rule.names().iter().any(|name| table::number(name, column) == Some(number));
+    let about = |rule: &&LinuxSyscall| {
+        rule.names()
+            .iter()
+            .any(|name| table::number(name, column) == Some(number))
+    };
     let of = |rule: &LinuxSyscall| verdict(rule.action(), rule.errno_ret(), "").unwrap();
-    let rules_here: Vec<_> = rules.iter().filter(about).filter(|rule| of(rule) != default).collect();
+    let rules_here: Vec<_> = rules
+        .iter()
+        .filter(about)
+        .filter(|rule| of(rule) != default)
+        .collect();
     let bare = |rule: &&&LinuxSyscall| rule.args().as_ref().is_none_or(Vec::is_empty);
     if let Some(rule) = rules_here.iter().find(bare) {
         return of(rule);
@@ -153,9 +200,14 @@ fn naive(profile: &LinuxSeccomp, column: Column, number: u32, args: [u64; 6]) ->
             return of(rule);
         }
     }
-    let named = rules.iter().flat_map(|rule| rule.names()).filter_map(|name| table::number(name, column));
+    let named = rules
+        .iter()
+        .flat_map(|rule| rule.names())
+        .filter_map(|name| table::number(name, column));
     match named.max() {
-        Some(last) if number > last && profile.default_action() != Action::ScmpActAllow => errno(libc::ENOSYS),
+        Some(last) if number > last && profile.default_action() != Action::ScmpActAllow => {
+            errno(libc::ENOSYS)
+        }
         _ => default,
     }
 }
@@ -188,26 +240,57 @@ fn rule() -> impl Strategy<Value = LinuxSyscall> {
         Operator::ScmpCmpGt,
         Operator::ScmpCmpMaskedEq,
     ]);
-    let arg = (0usize..3, value(), prop::option::of(value()), operator).prop_map(|(index, value, second, op)| {
-        let arg = LinuxSeccompArgBuilder::default().index(index).value(value).op(op);
-        match second {
-            Some(second) => arg.value_two(second),
-            None => arg,
-        }
-        .build()
-        .unwrap()
-    });
+    let arg = (0usize..3, value(), prop::option::of(value()), operator).prop_map(
+        |(index, value, second, op)| {
+            let arg = LinuxSeccompArgBuilder::default()
+                .index(index)
+                .value(value)
+                .op(op);
+            match second {
+                Some(second) => arg.value_two(second),
+                None => arg,
+            }
+            .build()
+            .unwrap()
+        },
+    );
     let names = prop::collection::vec(prop::sample::select(NAMES.to_vec()), 1..6);
-    let action = prop::sample::select(vec![Action::ScmpActAllow, Action::ScmpActErrno, Action::ScmpActTrap, Action::ScmpActKillProcess]);
-    (names, action, prop::option::of(0u32..20), prop::collection::vec(arg, 0..4)).prop_map(|(names, action, errno, args)| {
-        let mut rule = LinuxSyscall::default();
-        rule.set_names(names.into_iter().map(str::to_owned).collect());
-        rule.set_action(action).set_errno_ret(errno).set_args(Some(args));
-        rule
-    })
+    let action = prop::sample::select(vec![
+        Action::ScmpActAllow,
+        Action::ScmpActErrno,
+        Action::ScmpActTrap,
+        Action::ScmpActKillProcess,
+    ]);
+    (
+        names,
+        action,
+        prop::option::of(0u32..20),
+        prop::collection::vec(arg, 0..4),
+    )
+        .prop_map(|(names, action, errno, args)| {
+            let mut rule = LinuxSyscall::default();
+            rule.set_names(names.into_iter().map(str::to_owned).collect());
+            rule.set_action(action)
+                .set_errno_ret(errno)
+                .set_args(Some(args));
+            rule
+        })
 }
 
-const NAMES: &[&str] = &["read", "write", "open", "close", "stat", "fstat", "openat2", "dup3", "socketcall", "nonsense", "getpid", "clone3"];
+const NAMES: &[&str] = &[
+    "read",
+    "write",
+    "open",
+    "close",
+    "stat",
+    "fstat",
+    "openat2",
+    "dup3",
+    "socketcall",
+    "nonsense",
+    "getpid",
+    "clone3",
+];
 
 proptest! {
     #[test]
@@ -249,16 +332,30 @@ proptest! {
 fn the_kernel_takes_it() {
     let program = compile(&docker_default(&HashSet::new())).unwrap();
     assert!(program.len() < 1500, "{} instructions", program.len());
-    let results = judged(&program, &[
-        (libc::SYS_getpid, [0; 2]),
-        (libc::SYS_socket, [libc::AF_VSOCK as u64, 1]),
-        (libc::SYS_clone3, [0, 0]),
-        (libc::SYS_unshare, [libc::CLONE_NEWUSER as u64, 0]),
-        (libc::SYS_personality, [0xffff_ffff, 0]),
-        (libc::SYS_close, [u64::MAX, 0]),
-        (900, [0; 2]),
-    ]);
-    assert_eq!(results, [0, libc::EPERM, libc::ENOSYS, libc::EPERM, 0, libc::EBADF, libc::ENOSYS]);
+    let results = judged(
+        &program,
+        &[
+            (libc::SYS_getpid, [0; 2]),
+            (libc::SYS_socket, [libc::AF_VSOCK as u64, 1]),
+            (libc::SYS_clone3, [0, 0]),
+            (libc::SYS_unshare, [libc::CLONE_NEWUSER as u64, 0]),
+            (libc::SYS_personality, [0xffff_ffff, 0]),
+            (libc::SYS_close, [u64::MAX, 0]),
+            (900, [0; 2]),
+        ],
+    );
+    assert_eq!(
+        results,
+        [
+            0,
+            libc::EPERM,
+            libc::ENOSYS,
+            libc::EPERM,
+            0,
+            libc::EBADF,
+            libc::ENOSYS
+        ]
+    );
 }
 
 /// The error of each call in a child that runs under the program; 0 for success.
@@ -266,14 +363,23 @@ fn judged(program: &[libc::sock_filter], calls: &[(i64, [u64; 2])]) -> Vec<i32> 
     let mut pipe = [0; 2];
     // SAFETY: pipe fills the array of two.
     assert_eq!(unsafe { libc::pipe(pipe.as_mut_ptr()) }, 0);
-    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+    let filter = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_ptr().cast_mut(),
+    };
     // SAFETY: the child makes raw system calls only, on memory made before the fork, and ends with _exit.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: as above; the filter outlives the call, and the answers are written from a local.
         unsafe {
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-            if libc::syscall(libc::SYS_seccomp, 1, flags(&LinuxSeccomp::default()), &filter) != 0 {
+            if libc::syscall(
+                libc::SYS_seccomp,
+                1,
+                flags(&LinuxSeccomp::default()),
+                &filter,
+            ) != 0
+            {
                 libc::_exit(1);
             }
             for (number, args) in calls {

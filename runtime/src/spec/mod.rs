@@ -30,13 +30,22 @@ pub(crate) fn load(directory: &Path) -> Result<Bundle> {
     let path = directory.join("config.json");
     let text = std::fs::read(&path).map_err(|error| unreadable("read", &path, error))?;
     let spec = parse(&text).map_err(|error| error.within(format!("read {}", path.display())))?;
-    Ok(Bundle { directory, spec, text })
+    Ok(Bundle {
+        directory,
+        spec,
+        text,
+    })
 }
 
 /// Parses the text of a `config.json`.
 pub(crate) fn parse(text: &[u8]) -> Result<Spec> {
-    serde_json::from_slice(text)
-        .map_err(|error| Error::caused(ErrorKind::InvalidSpec, "it is not a runtime specification", error))
+    serde_json::from_slice(text).map_err(|error| {
+        Error::caused(
+            ErrorKind::InvalidSpec,
+            "it is not a runtime specification",
+            error,
+        )
+    })
 }
 
 fn unreadable(operation: &str, path: &Path, error: std::io::Error) -> Error {

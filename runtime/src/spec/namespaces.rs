@@ -76,12 +76,21 @@ impl Namespaces {
         let mut found = BTreeMap::new();
         for namespace in spec {
             let kind = Kind::of(namespace.typ());
-            let path = namespace.path().clone().filter(|path| !path.as_os_str().is_empty());
+            let path = namespace
+                .path()
+                .clone()
+                .filter(|path| !path.as_os_str().is_empty());
             if path.as_ref().is_some_and(|path| path.is_relative()) {
-                return Err(Error::invalid(format!("the path of the {} namespace must be absolute", kind.name())));
+                return Err(Error::invalid(format!(
+                    "the path of the {} namespace must be absolute",
+                    kind.name()
+                )));
             }
             if found.insert(kind, path).is_some() {
-                return Err(Error::invalid(format!("the {} namespace is named twice", kind.name())));
+                return Err(Error::invalid(format!(
+                    "the {} namespace is named twice",
+                    kind.name()
+                )));
             }
         }
         Ok(Namespaces(found))
@@ -99,7 +108,10 @@ impl Namespaces {
 
     /// CLONE_NEW* of the new ones.
     pub(crate) fn new_flags(&self) -> i32 {
-        self.0.iter().filter(|(_, path)| path.is_none()).fold(0, |flags, (kind, _)| flags | kind.flag())
+        self.0
+            .iter()
+            .filter(|(_, path)| path.is_none())
+            .fold(0, |flags, (kind, _)| flags | kind.flag())
     }
 
     /// Opens those to be joined, and verifies that each is a namespace of its type.
@@ -110,7 +122,11 @@ impl Namespaces {
             let what = || format!("{} namespace {}", kind.name(), path.display());
             let file = File::open(path).map_err(Error::sys("open", what()))?;
             if nsfs::kind(&file) != Ok(kind.flag()) {
-                return Err(Error::invalid(format!("{} is not a {} namespace", path.display(), kind.name())));
+                return Err(Error::invalid(format!(
+                    "{} is not a {} namespace",
+                    path.display(),
+                    kind.name()
+                )));
             }
             opened.push((*kind, file.into()));
         }
@@ -124,8 +140,11 @@ mod tests {
 
     #[test]
     fn namespaces_are_decided() {
-        let parse = |json: &str| Namespaces::from_spec(&serde_json::from_str::<Vec<LinuxNamespace>>(json).unwrap());
-        let both = parse(r#"[{"type": "pid"}, {"type": "network", "path": "/proc/self/ns/net"}]"#).unwrap();
+        let parse = |json: &str| {
+            Namespaces::from_spec(&serde_json::from_str::<Vec<LinuxNamespace>>(json).unwrap())
+        };
+        let both = parse(r#"[{"type": "pid"}, {"type": "network", "path": "/proc/self/ns/net"}]"#)
+            .unwrap();
         assert_eq!(both.new_flags(), libc::CLONE_NEWPID);
         assert!(both.has(Kind::Network) && !both.is_new(Kind::Network) && !both.has(Kind::Mount));
         let opened = both.open().unwrap();
@@ -137,7 +156,13 @@ mod tests {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
         let mistaken = parse(r#"[{"type": "mount", "path": "/proc/self/ns/net"}]"#).unwrap();
-        assert!(mistaken.open().unwrap_err().chain().contains("not a mnt namespace"));
+        assert!(
+            mistaken
+                .open()
+                .unwrap_err()
+                .chain()
+                .contains("not a mnt namespace")
+        );
         let none = parse(r#"[{"type": "uts", "path": "/etc/passwd"}]"#).unwrap();
         assert!(none.open().is_err());
     }

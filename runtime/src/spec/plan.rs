@@ -46,11 +46,16 @@ pub(crate) struct Mappings {
 impl Plan {
     /// Decides the container `id` of a bundle.
     pub(crate) fn new(id: &ContainerId, bundle: &Bundle) -> Result<Plan> {
-        let Bundle { directory, spec, .. } = bundle;
+        let Bundle {
+            directory, spec, ..
+        } = bundle;
         check_version(spec)?;
         let linux = spec.linux().clone().unwrap_or_default();
         let namespaces = Namespaces::from_spec(linux.namespaces().as_deref().unwrap_or_default())?;
-        let process = spec.process().as_ref().ok_or_else(|| Error::invalid("config.json has no process"))?;
+        let process = spec
+            .process()
+            .as_ref()
+            .ok_or_else(|| Error::invalid("config.json has no process"))?;
         let process = ProcessPlan::new(process, linux.seccomp().as_ref())?;
         refuse_unsupported(&linux, &namespaces)?;
         let mappings = mappings(&linux, &namespaces)?;
@@ -60,9 +65,14 @@ impl Plan {
                 "there are mounts but no mount namespace: they would be made on the host; add {\"type\": \"mount\"} to linux.namespaces",
             ));
         }
-        for (what, name) in [("hostname", spec.hostname()), ("domainname", spec.domainname())] {
+        for (what, name) in [
+            ("hostname", spec.hostname()),
+            ("domainname", spec.domainname()),
+        ] {
             if name.as_ref().is_some_and(|name| !name.is_empty()) && !namespaces.has(Kind::Uts) {
-                return Err(Error::invalid(format!("{what} needs a uts namespace: it would change the host's")));
+                return Err(Error::invalid(format!(
+                    "{what} needs a uts namespace: it would change the host's"
+                )));
             }
         }
         let sysctl = sysctl::plan(linux.sysctl().as_ref(), &namespaces)?;
@@ -79,14 +89,21 @@ impl Plan {
             hostname: spec.hostname().clone().filter(|name| !name.is_empty()),
             domainname: spec.domainname().clone().filter(|name| !name.is_empty()),
             sysctl,
-            personality: linux.personality().as_ref().map(|personality| match personality.domain() {
-                oci_spec::runtime::LinuxPersonalityDomain::PerLinux => 0,
-                oci_spec::runtime::LinuxPersonalityDomain::PerLinux32 => 8,
+            personality: linux.personality().as_ref().map(|personality| {
+                match personality.domain() {
+                    oci_spec::runtime::LinuxPersonalityDomain::PerLinux => 0,
+                    oci_spec::runtime::LinuxPersonalityDomain::PerLinux32 => 8,
+                }
             }),
             hooks: hooks(spec)?,
             cgroups_path,
             resources: linux.resources().clone(),
-            annotations: spec.annotations().clone().unwrap_or_default().into_iter().collect(),
+            annotations: spec
+                .annotations()
+                .clone()
+                .unwrap_or_default()
+                .into_iter()
+                .collect(),
         })
     }
 }
@@ -95,13 +112,28 @@ impl Plan {
 fn refuse_unsupported(linux: &oci_spec::runtime::Linux, namespaces: &Namespaces) -> Result<()> {
     let unsupported = [
         (linux.intel_rdt().is_some(), "linux.intelRdt"),
-        (linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()), "linux.netDevices"),
+        (
+            linux
+                .net_devices()
+                .as_ref()
+                .is_some_and(|devices| !devices.is_empty()),
+            "linux.netDevices",
+        ),
         (linux.memory_policy().is_some(), "linux.memoryPolicy"),
         (namespaces.has(Kind::Time), "a time namespace"),
-        (linux.time_offsets().as_ref().is_some_and(|offsets| !offsets.is_empty()), "linux.timeOffsets"),
+        (
+            linux
+                .time_offsets()
+                .as_ref()
+                .is_some_and(|offsets| !offsets.is_empty()),
+            "linux.timeOffsets",
+        ),
     ];
     match unsupported.iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(Error::new(ErrorKind::Unsupported, format!("{what} is not supported"))),
+        Some((_, what)) => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{what} is not supported"),
+        )),
         None => Ok(()),
     }
 }
@@ -111,7 +143,9 @@ fn check_version(spec: &Spec) -> Result<()> {
     if version.starts_with("1.") || version.is_empty() {
         return Ok(());
     }
-    Err(Error::invalid(format!("ociVersion {version:?} is not supported: 1.x is")))
+    Err(Error::invalid(format!(
+        "ociVersion {version:?} is not supported: 1.x is"
+    )))
 }
 
 fn root(
@@ -121,13 +155,19 @@ fn root(
     process: &ProcessPlan,
     mapped: bool,
 ) -> Result<RootPlan> {
-    let root = spec.root().as_ref().ok_or_else(|| Error::invalid("config.json has no root"))?;
+    let root = spec
+        .root()
+        .as_ref()
+        .ok_or_else(|| Error::invalid("config.json has no root"))?;
     let path = bundle.join(root.path());
     let path = std::fs::canonicalize(&path)
         .map_err(Error::sys("open root file system", path.display()))
         .map_err(|error| error.with_kind(ErrorKind::InvalidSpec))?;
     if !path.is_dir() {
-        return Err(Error::invalid(format!("root file system {} is not a directory", path.display())));
+        return Err(Error::invalid(format!(
+            "root file system {} is not a directory",
+            path.display()
+        )));
     }
     let mut mounts = Vec::new();
     let mut overlay = None;
@@ -138,7 +178,9 @@ fn root(
         } else if index == 0 && planned.kind != "bind" {
             overlay = Some(planned);
         } else {
-            return Err(Error::invalid("only the first mount may have the destination / and be the root file system"));
+            return Err(Error::invalid(
+                "only the first mount may have the destination / and be the root file system",
+            ));
         }
     }
     let paths = |list: &Option<Vec<String>>| list.iter().flatten().map(PathBuf::from).collect();
@@ -146,7 +188,11 @@ fn root(
         None | Some("") => MsFlags::MS_SLAVE | MsFlags::MS_REC,
         Some(name) => options::propagation(name)
             .map(|flags| flags | MsFlags::MS_REC)
-            .ok_or_else(|| Error::invalid(format!("linux.rootfsPropagation {name:?} is not a propagation")))?,
+            .ok_or_else(|| {
+                Error::invalid(format!(
+                    "linux.rootfsPropagation {name:?} is not a propagation"
+                ))
+            })?,
     };
     Ok(RootPlan {
         path,
@@ -164,18 +210,32 @@ fn root(
 
 fn mappings(linux: &oci_spec::runtime::Linux, namespaces: &Namespaces) -> Result<Option<Mappings>> {
     let lines = |mappings: &Option<Vec<LinuxIdMapping>>| {
-        let line = |mapping: &LinuxIdMapping| format!("{} {} {}\n", mapping.container_id(), mapping.host_id(), mapping.size());
+        let line = |mapping: &LinuxIdMapping| {
+            format!(
+                "{} {} {}\n",
+                mapping.container_id(),
+                mapping.host_id(),
+                mapping.size()
+            )
+        };
         mappings.iter().flatten().map(line).collect::<String>()
     };
-    let mappings = Mappings { uid: lines(linux.uid_mappings()), gid: lines(linux.gid_mappings()) };
+    let mappings = Mappings {
+        uid: lines(linux.uid_mappings()),
+        gid: lines(linux.gid_mappings()),
+    };
     let given = !mappings.uid.is_empty() || !mappings.gid.is_empty();
     match (namespaces.is_new(Kind::User), given) {
         (false, false) => Ok(None),
         (true, true) => Ok(Some(mappings)),
-        (true, false) => Err(Error::invalid("a new user namespace needs linux.uidMappings and linux.gidMappings")),
+        (true, false) => Err(Error::invalid(
+            "a new user namespace needs linux.uidMappings and linux.gidMappings",
+        )),
         // Those of the namespace that is joined hold.
         (false, true) if namespaces.has(Kind::User) => Ok(None),
-        (false, true) => Err(Error::invalid("linux.uidMappings and linux.gidMappings need a user namespace")),
+        (false, true) => Err(Error::invalid(
+            "linux.uidMappings and linux.gidMappings need a user namespace",
+        )),
     }
 }
 
@@ -212,11 +272,18 @@ mod tests {
             let planned = plan(|config| {
                 let (parent, key) = pointer.rsplit_once('/').unwrap();
                 let parent = config.pointer_mut(parent).unwrap();
-                parent.as_object_mut().unwrap().insert(key.to_owned(), value.clone());
+                parent
+                    .as_object_mut()
+                    .unwrap()
+                    .insert(key.to_owned(), value.clone());
             });
             match (planned, refused) {
                 (Ok(_), None) => {}
-                (Err(error), Some(part)) => assert!(error.chain().contains(part), "{pointer} {value}: {}", error.chain()),
+                (Err(error), Some(part)) => assert!(
+                    error.chain().contains(part),
+                    "{pointer} {value}: {}",
+                    error.chain()
+                ),
                 (planned, _) => panic!("{pointer} {value}: {planned:?}"),
             }
         };
@@ -229,22 +296,58 @@ mod tests {
         check("/hostname", json!("x"), Some("uts"));
         check("/linux/rootfsPropagation", json!("rshared"), None);
         check("/linux/rootfsPropagation", json!("bogus"), Some("bogus"));
-        check("/linux/sysctl", json!({"vm.swappiness": "1"}), Some("vm.swappiness"));
-        check("/linux/namespaces", json!([{"type": "pid"}]), Some("no mount namespace"));
-        check("/linux/namespaces", json!([{"type": "mount"}, {"type": "user"}]), Some("uidMappings"));
-        check("/linux/uidMappings", json!([{"containerID": 0, "hostID": 1000, "size": 1}]), Some("user namespace"));
+        check(
+            "/linux/sysctl",
+            json!({"vm.swappiness": "1"}),
+            Some("vm.swappiness"),
+        );
+        check(
+            "/linux/namespaces",
+            json!([{"type": "pid"}]),
+            Some("no mount namespace"),
+        );
+        check(
+            "/linux/namespaces",
+            json!([{"type": "mount"}, {"type": "user"}]),
+            Some("uidMappings"),
+        );
+        check(
+            "/linux/uidMappings",
+            json!([{"containerID": 0, "hostID": 1000, "size": 1}]),
+            Some("user namespace"),
+        );
         check("/linux/intelRdt", json!({}), Some("intelRdt"));
-        check("/hooks", json!({"prestart": [{"path": "relative"}]}), Some("relative"));
-        check("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_NONSENSE"}), Some("SCMP_ACT_NONSENSE"));
+        check(
+            "/hooks",
+            json!({"prestart": [{"path": "relative"}]}),
+            Some("relative"),
+        );
+        check(
+            "/linux/seccomp",
+            json!({"defaultAction": "SCMP_ACT_NONSENSE"}),
+            Some("SCMP_ACT_NONSENSE"),
+        );
     }
 
     #[test]
     fn a_first_mount_may_be_the_root() {
         let overlay = json!({"destination": "/", "type": "overlay", "source": "overlay", "options": ["lowerdir=/a:/b"]});
-        let planned = plan(|config| config["mounts"].as_array_mut().unwrap().insert(0, overlay.clone())).unwrap();
+        let planned = plan(|config| {
+            config["mounts"]
+                .as_array_mut()
+                .unwrap()
+                .insert(0, overlay.clone())
+        })
+        .unwrap();
         assert_eq!(planned.root.overlay.unwrap().kind, "overlay");
         assert_eq!(planned.root.mounts.len(), 1);
         assert_eq!(planned.cgroups_path, "/mini/c1");
-        assert!(plan(|config| config["mounts"].as_array_mut().unwrap().push(overlay.clone())).is_err());
+        assert!(
+            plan(|config| config["mounts"]
+                .as_array_mut()
+                .unwrap()
+                .push(overlay.clone()))
+            .is_err()
+        );
     }
 }

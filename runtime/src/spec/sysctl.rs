@@ -15,16 +15,34 @@ pub(crate) struct Setting {
     pub(crate) value: String,
 }
 
-const IPC: [&str; 8] = ["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced"];
+const IPC: [&str; 8] = [
+    "msgmax",
+    "msgmnb",
+    "msgmni",
+    "sem",
+    "shmall",
+    "shmmax",
+    "shmmni",
+    "shm_rmid_forced",
+];
 
 /// Decides the settings, in the order of their names. Whatever would reach beyond the container is refused.
-pub(crate) fn plan(settings: Option<&HashMap<String, String>>, namespaces: &Namespaces) -> Result<Vec<Setting>> {
+pub(crate) fn plan(
+    settings: Option<&HashMap<String, String>>,
+    namespaces: &Namespaces,
+) -> Result<Vec<Setting>> {
     let mut planned = Vec::new();
     for (name, value) in settings.into_iter().flatten() {
-        let slashed = if name.contains('/') { name.clone() } else { name.replace('.', "/") };
+        let slashed = if name.contains('/') {
+            name.clone()
+        } else {
+            name.replace('.', "/")
+        };
         let parts: Vec<&str> = slashed.split('/').collect();
         if parts.iter().any(|part| ["", ".", ".."].contains(part)) {
-            return Err(Error::invalid(format!("sysctl {name} is not the name of a setting")));
+            return Err(Error::invalid(format!(
+                "sysctl {name} is not the name of a setting"
+            )));
         }
         let owner = match parts.as_slice() {
             ["net", ..] => Kind::Network,
@@ -32,7 +50,9 @@ pub(crate) fn plan(settings: Option<&HashMap<String, String>>, namespaces: &Name
             ["fs", "mqueue", ..] => Kind::Ipc,
             ["kernel", "domainname" | "hostname"] => Kind::Uts,
             _ => {
-                return Err(Error::invalid(format!("sysctl {name} is not a setting of a namespace: it would change the host")));
+                return Err(Error::invalid(format!(
+                    "sysctl {name} is not a setting of a namespace: it would change the host"
+                )));
             }
         };
         if !namespaces.has(owner) {
@@ -41,7 +61,11 @@ pub(crate) fn plan(settings: Option<&HashMap<String, String>>, namespaces: &Name
                 owner.name()
             )));
         }
-        planned.push(Setting { name: name.clone(), path: format!("sys/{slashed}"), value: value.clone() });
+        planned.push(Setting {
+            name: name.clone(),
+            path: format!("sys/{slashed}"),
+            value: value.clone(),
+        });
     }
     planned.sort();
     Ok(planned)
@@ -54,19 +78,41 @@ mod tests {
     #[test]
     fn settings_of_namespaces_alone() {
         let namespaces = |kinds: &str| {
-            let list: Vec<_> = kinds.split(' ').filter(|kind| !kind.is_empty()).map(|kind| format!(r#"{{"type": "{kind}"}}"#)).collect();
-            Namespaces::from_spec(&serde_json::from_str::<Vec<_>>(&format!("[{}]", list.join(","))).unwrap()).unwrap()
+            let list: Vec<_> = kinds
+                .split(' ')
+                .filter(|kind| !kind.is_empty())
+                .map(|kind| format!(r#"{{"type": "{kind}"}}"#))
+                .collect();
+            Namespaces::from_spec(
+                &serde_json::from_str::<Vec<_>>(&format!("[{}]", list.join(","))).unwrap(),
+            )
+            .unwrap()
         };
         let check = |name: &str, kinds: &str, path: Option<&str>| {
             let settings = HashMap::from([(name.to_owned(), "1".to_owned())]);
             let planned = plan(Some(&settings), &namespaces(kinds));
-            assert_eq!(planned.as_ref().ok().map(|planned| planned[0].path.as_str()), path, "{name}: {planned:?}");
+            assert_eq!(
+                planned
+                    .as_ref()
+                    .ok()
+                    .map(|planned| planned[0].path.as_str()),
+                path,
+                "{name}: {planned:?}"
+            );
             if let Err(error) = planned {
                 assert!(error.chain().contains(name), "{name}: {}", error.chain());
             }
         };
-        check("net.ipv4.ip_forward", "network", Some("sys/net/ipv4/ip_forward"));
-        check("net/ipv4/conf/eth0.5/forwarding", "network", Some("sys/net/ipv4/conf/eth0.5/forwarding"));
+        check(
+            "net.ipv4.ip_forward",
+            "network",
+            Some("sys/net/ipv4/ip_forward"),
+        );
+        check(
+            "net/ipv4/conf/eth0.5/forwarding",
+            "network",
+            Some("sys/net/ipv4/conf/eth0.5/forwarding"),
+        );
         check("net.ipv4.ip_forward", "ipc", None);
         check("kernel.msgmax", "ipc", Some("sys/kernel/msgmax"));
         check("kernel.msgmax", "", None);

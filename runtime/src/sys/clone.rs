@@ -34,7 +34,13 @@ pub(crate) fn clone(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned
     }
     // SAFETY: without CLONE_VM the child has its own memory and goes on from here like after fork(2); `args` and `pidfd`
     // outlive the call. One thread only, as the caller warrants, so no lock is held in the child's copy.
-    let result = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw mut args,
+            size_of::<libc::clone_args>(),
+        )
+    };
     match Errno::result(result)? {
         0 => Ok(Cloned::Child),
         pid => {

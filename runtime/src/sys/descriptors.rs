@@ -8,8 +8,14 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 /// Marks all descriptors from `first` on to be closed when a program is executed.
 pub(crate) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     // SAFETY: no memory is involved.
-    let result =
-        unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
     match Errno::result(result) {
         Ok(_) => Ok(()),
         // The flag came with Linux 5.11.

@@ -39,7 +39,8 @@ const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
 /// A detached copy of the mount at `fd` (of what lies below `fd` alone), with those beneath it if `recursive`.
 pub(crate) fn clone_tree(fd: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd, Errno> {
     let recursive = if recursive { AT_RECURSIVE } else { 0 };
-    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as libc::c_uint | recursive;
+    let flags =
+        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as libc::c_uint | recursive;
     // SAFETY: the path is a static string; the kernel reads no other memory.
     owned(unsafe { libc::syscall(libc::SYS_open_tree, fd.as_raw_fd(), c"".as_ptr(), flags) })
 }
@@ -69,7 +70,8 @@ impl Context {
     /// Begins with a file system of type `kind`.
     pub(crate) fn open(kind: &CStr) -> Result<Context, Errno> {
         // SAFETY: `kind` is a terminated string for the length of the call.
-        owned(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) }).map(Context)
+        owned(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) })
+            .map(Context)
     }
 
     /// An option without a value.
@@ -86,7 +88,14 @@ impl Context {
     pub(crate) fn mount(&self, attributes: u64) -> Result<OwnedFd, Errno> {
         self.configure(FSCONFIG_CMD_CREATE, ptr::null(), ptr::null())?;
         // SAFETY: no memory of ours is involved.
-        owned(unsafe { libc::syscall(libc::SYS_fsmount, self.0.as_raw_fd(), FSMOUNT_CLOEXEC, attributes) })
+        owned(unsafe {
+            libc::syscall(
+                libc::SYS_fsmount,
+                self.0.as_raw_fd(),
+                FSMOUNT_CLOEXEC,
+                attributes,
+            )
+        })
     }
 
     /// What the kernel has to say about the last failure, if anything.
@@ -106,10 +115,23 @@ impl Context {
         (!said.is_empty()).then(|| said.join("; "))
     }
 
-    fn configure(&self, command: libc::c_uint, key: *const libc::c_char, value: *const libc::c_char) -> Result<(), Errno> {
+    fn configure(
+        &self,
+        command: libc::c_uint,
+        key: *const libc::c_char,
+        value: *const libc::c_char,
+    ) -> Result<(), Errno> {
         // SAFETY: key and value are null or terminated strings that outlive the call, as the methods above see to.
-        let result =
-            unsafe { libc::syscall(libc::SYS_fsconfig, self.0.as_raw_fd(), command, key, value, 0) };
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_fsconfig,
+                self.0.as_raw_fd(),
+                command,
+                key,
+                value,
+                0,
+            )
+        };
         Errno::result(result).map(drop)
     }
 }
@@ -139,8 +161,18 @@ pub(crate) fn change(fd: BorrowedFd<'_>, change: Change) -> Result<(), Errno> {
         return Ok(());
     }
     // Times are one field of several bits: to set one value, all bits have to be cleared.
-    let clear = change.clear | if change.set & attr::ATIME != 0 { attr::ATIME } else { 0 };
-    let attributes = MountAttr { set: change.set, clear, propagation: 0, userns_fd: 0 };
+    let clear = change.clear
+        | if change.set & attr::ATIME != 0 {
+            attr::ATIME
+        } else {
+            0
+        };
+    let attributes = MountAttr {
+        set: change.set,
+        clear,
+        propagation: 0,
+        userns_fd: 0,
+    };
     match set_attributes(fd, change.recursive, &attributes) {
         Err(Errno::ENOSYS) if !change.recursive => remount(fd, change),
         other => other,
@@ -150,23 +182,51 @@ pub(crate) fn change(fd: BorrowedFd<'_>, change: Change) -> Result<(), Errno> {
 /// Sets the propagation of the mount at `fd`.
 pub(crate) fn propagate(fd: BorrowedFd<'_>, propagation: MsFlags) -> Result<(), Errno> {
     let kind = propagation - MsFlags::MS_REC;
-    let attributes = MountAttr { set: 0, clear: 0, propagation: kind.bits(), userns_fd: 0 };
+    let attributes = MountAttr {
+        set: 0,
+        clear: 0,
+        propagation: kind.bits(),
+        userns_fd: 0,
+    };
     match set_attributes(fd, propagation.contains(MsFlags::MS_REC), &attributes) {
         Err(Errno::ENOSYS) => {
             let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-            nix::mount::mount(None::<&str>, path.as_str(), None::<&str>, propagation, None::<&str>)
+            nix::mount::mount(
+                None::<&str>,
+                path.as_str(),
+                None::<&str>,
+                propagation,
+                None::<&str>,
+            )
         }
         other => other,
     }
 }
 
 /// Maps the owners of files on the detached mount `fd` as the user namespace `userns` maps them.
-pub(crate) fn map_ids(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<(), Errno> {
+pub(crate) fn map_ids(
+    fd: BorrowedFd<'_>,
+    userns: BorrowedFd<'_>,
+    recursive: bool,
+) -> Result<(), Errno> {
     let userns_fd = u64::try_from(userns.as_raw_fd()).map_err(|_| Errno::EBADF)?;
-    set_attributes(fd, recursive, &MountAttr { set: attr::IDMAP, clear: 0, propagation: 0, userns_fd })
+    set_attributes(
+        fd,
+        recursive,
+        &MountAttr {
+            set: attr::IDMAP,
+            clear: 0,
+            propagation: 0,
+            userns_fd,
+        },
+    )
 }
 
-fn set_attributes(fd: BorrowedFd<'_>, recursive: bool, attributes: &MountAttr) -> Result<(), Errno> {
+fn set_attributes(
+    fd: BorrowedFd<'_>,
+    recursive: bool,
+    attributes: &MountAttr,
+) -> Result<(), Errno> {
     let flags = libc::AT_EMPTY_PATH as libc::c_uint | if recursive { AT_RECURSIVE } else { 0 };
     // SAFETY: path and structure outlive the call, and the size given is the structure's.
     let result = unsafe {
@@ -191,7 +251,11 @@ fn remount(fd: BorrowedFd<'_>, change: Change) -> Result<(), Errno> {
         (attr::NODEV, FsFlags::ST_NODEV, MsFlags::MS_NODEV),
         (attr::NOEXEC, FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
         (attr::NOATIME, FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (attr::NODIRATIME, FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
+        (
+            attr::NODIRATIME,
+            FsFlags::ST_NODIRATIME,
+            MsFlags::MS_NODIRATIME,
+        ),
     ];
     let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
     let now = nix::sys::statvfs::fstatvfs(fd)?.flags();
@@ -205,5 +269,11 @@ fn remount(fd: BorrowedFd<'_>, change: Change) -> Result<(), Errno> {
     if change.set & attr::STRICTATIME != 0 {
         flags |= MsFlags::MS_STRICTATIME;
     }
-    nix::mount::mount(None::<&str>, path.as_str(), None::<&str>, flags, None::<&str>)
+    nix::mount::mount(
+        None::<&str>,
+        path.as_str(),
+        None::<&str>,
+        flags,
+        None::<&str>,
+    )
 }

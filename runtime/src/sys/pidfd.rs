@@ -19,7 +19,13 @@ pub(crate) fn open(pid: i32) -> Result<OwnedFd, Errno> {
 pub(crate) fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<(), Errno> {
     // SAFETY: a null pointer asks for the plain signal; no memory is involved.
     let result = unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
     };
     Errno::result(result).map(drop)
 }
@@ -29,8 +35,12 @@ pub(crate) fn wait_end(pidfd: BorrowedFd<'_>, at_most: Duration) -> Result<bool,
     let end = Instant::now() + at_most;
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left.as_millis().min(60_000)).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], timeout) {
+        let timeout =
+            PollTimeout::try_from(left.as_millis().min(60_000)).unwrap_or(PollTimeout::MAX);
+        match poll(
+            &mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)],
+            timeout,
+        ) {
             Ok(0) if left.is_zero() => return Ok(false),
             Ok(0) | Err(Errno::EINTR) => {}
             Ok(_) => return Ok(true),

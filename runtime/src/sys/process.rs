@@ -6,7 +6,11 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use nix::errno::Errno;
 
 /// prctl(2) with integers.
-fn prctl(option: libc::c_int, two: libc::c_ulong, three: libc::c_ulong) -> Result<libc::c_int, Errno> {
+fn prctl(
+    option: libc::c_int,
+    two: libc::c_ulong,
+    three: libc::c_ulong,
+) -> Result<libc::c_int, Errno> {
     let zero: libc::c_ulong = 0;
     // SAFETY: the options used below take integers, never pointers.
     Errno::result(unsafe { libc::prctl(option, two, three, zero, zero) })
@@ -14,7 +18,16 @@ fn prctl(option: libc::c_int, two: libc::c_ulong, three: libc::c_ulong) -> Resul
 
 /// Asks for SIGKILL when the parent ends. It is forgotten whenever credentials change.
 pub(crate) fn die_with_parent(wanted: bool) -> Result<(), Errno> {
-    prctl(libc::PR_SET_PDEATHSIG, if wanted { libc::SIGKILL as libc::c_ulong } else { 0 }, 0).map(drop)
+    prctl(
+        libc::PR_SET_PDEATHSIG,
+        if wanted {
+            libc::SIGKILL as libc::c_ulong
+        } else {
+            0
+        },
+        0,
+    )
+    .map(drop)
 }
 
 /// Keeps this process out of the reach of others of the same user: no ptrace, no `/proc/PID/fd`.
@@ -44,12 +57,22 @@ pub(crate) fn in_bounding(capability: u32) -> Result<bool, Errno> {
 
 /// Empties the ambient set.
 pub(crate) fn clear_ambient() -> Result<(), Errno> {
-    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong, 0).map(drop)
+    prctl(
+        libc::PR_CAP_AMBIENT,
+        libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong,
+        0,
+    )
+    .map(drop)
 }
 
 /// Adds a capability to the ambient set; it must be permitted and inheritable.
 pub(crate) fn raise_ambient(capability: u32) -> Result<(), Errno> {
-    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong, libc::c_ulong::from(capability)).map(drop)
+    prctl(
+        libc::PR_CAP_AMBIENT,
+        libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong,
+        libc::c_ulong::from(capability),
+    )
+    .map(drop)
 }
 
 #[repr(C)]
@@ -71,7 +94,10 @@ const VERSION: u32 = 0x2008_0522;
 
 /// The effective, permitted and inheritable capabilities of this process.
 pub(crate) fn capabilities() -> Result<[u64; 3], Errno> {
-    let mut header = Header { version: VERSION, pid: 0 };
+    let mut header = Header {
+        version: VERSION,
+        pid: 0,
+    };
     let mut data = [Data::default(); 2];
     // SAFETY: version 3 reads one header and fills two structures, and that is what is there.
     Errno::result(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) })?;
@@ -84,8 +110,15 @@ pub(crate) fn capabilities() -> Result<[u64; 3], Errno> {
 }
 
 /// Sets the effective, permitted and inheritable capabilities of this process.
-pub(crate) fn set_capabilities(effective: u64, permitted: u64, inheritable: u64) -> Result<(), Errno> {
-    let mut header = Header { version: VERSION, pid: 0 };
+pub(crate) fn set_capabilities(
+    effective: u64,
+    permitted: u64,
+    inheritable: u64,
+) -> Result<(), Errno> {
+    let mut header = Header {
+        version: VERSION,
+        pid: 0,
+    };
     let half = |shift: u32| Data {
         effective: (effective >> shift) as u32,
         permitted: (permitted >> shift) as u32,
@@ -93,15 +126,23 @@ pub(crate) fn set_capabilities(effective: u64, permitted: u64, inheritable: u64)
     };
     let data = [half(0), half(32)];
     // SAFETY: version 3 reads one header and two structures, and that is what is there.
-    Errno::result(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, data.as_ptr()) }).map(drop)
+    Errno::result(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, data.as_ptr()) })
+        .map(drop)
 }
 
 /// Real, effective and saved user and group ids, and the further groups. The system calls, not the C library's functions,
 /// which would ask other threads to follow.
-pub(crate) fn set_user(uid: u32, gid: u32, groups: &[u32], may_set_groups: bool) -> Result<(), Errno> {
+pub(crate) fn set_user(
+    uid: u32,
+    gid: u32,
+    groups: &[u32],
+    may_set_groups: bool,
+) -> Result<(), Errno> {
     if may_set_groups {
         // SAFETY: pointer and length are those of one slice, read only.
-        Errno::result(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })?;
+        Errno::result(unsafe {
+            libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr())
+        })?;
     }
     // SAFETY: no memory is involved.
     Errno::result(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })?;
@@ -111,9 +152,20 @@ pub(crate) fn set_user(uid: u32, gid: u32, groups: &[u32], may_set_groups: bool)
 
 /// Sets one resource limit, RLIMIT_*.
 pub(crate) fn set_limit(resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
-    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    let limit = libc::rlimit64 {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
     // SAFETY: the limit is read, and outlives the call; no old value is asked for.
-    let result = unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, &raw const limit, std::ptr::null::<libc::rlimit64>()) };
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_prlimit64,
+            0,
+            resource,
+            &raw const limit,
+            std::ptr::null::<libc::rlimit64>(),
+        )
+    };
     Errno::result(result).map(drop)
 }
 
@@ -121,9 +173,19 @@ pub(crate) fn set_limit(resource: u32, soft: u64, hard: u64) -> Result<(), Errno
 pub(crate) fn set_seccomp(program: &[libc::sock_filter], flags: u32) -> Result<(), Errno> {
     let length = u16::try_from(program.len()).map_err(|_| Errno::E2BIG)?;
     // The kernel reads the program and doesn't write it.
-    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    let program = libc::sock_fprog {
+        len: length,
+        filter: program.as_ptr().cast_mut(),
+    };
     // SAFETY: `program` names a slice that outlives the call, with its length.
-    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags,
+            &raw const program,
+        )
+    };
     Errno::result(result).map(drop)
 }
 
@@ -131,7 +193,10 @@ pub(crate) fn set_seccomp(program: &[libc::sock_filter], flags: u32) -> Result<(
 pub(crate) fn new_session_keyring(name: &CStr) -> Result<(), Errno> {
     const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
     // SAFETY: the name is a terminated string for the length of the call.
-    Errno::result(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr()) }).map(drop)
+    Errno::result(unsafe {
+        libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr())
+    })
+    .map(drop)
 }
 
 /// The domain name of this UTS namespace.
@@ -156,7 +221,14 @@ pub(crate) fn control_terminal(terminal: BorrowedFd<'_>) -> Result<(), Errno> {
 pub(crate) fn set_io_priority(class: u32, priority: u32) -> Result<(), Errno> {
     const IOPRIO_WHO_PROCESS: libc::c_int = 1;
     // SAFETY: no memory is involved.
-    let result = unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, class << 13 | priority) };
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_ioprio_set,
+            IOPRIO_WHO_PROCESS,
+            0,
+            class << 13 | priority,
+        )
+    };
     Errno::result(result).map(drop)
 }
 
@@ -178,7 +250,8 @@ pub(crate) struct Scheduling {
 pub(crate) fn set_scheduling(mut scheduling: Scheduling) -> Result<(), Errno> {
     scheduling.size = size_of::<Scheduling>() as u32;
     // SAFETY: the structure says its own size and outlives the call.
-    Errno::result(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const scheduling, 0) }).map(drop)
+    Errno::result(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const scheduling, 0) })
+        .map(drop)
 }
 
 /// The execution domain, personality(2).
@@ -200,7 +273,9 @@ pub(crate) fn reset_signals() -> Result<(), Errno> {
 pub(crate) fn working_directory() -> Result<Vec<u8>, Errno> {
     let mut buffer = vec![0_u8; 4096];
     // SAFETY: pointer and length are those of one buffer.
-    let length = Errno::result(unsafe { libc::syscall(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) })?;
+    let length = Errno::result(unsafe {
+        libc::syscall(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len())
+    })?;
     buffer.truncate(usize::try_from(length).unwrap_or(0).saturating_sub(1));
     Ok(buffer)
 }
