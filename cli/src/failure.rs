@@ -54,7 +54,7 @@ impl Failure {
         if let Some(message) = &self.message {
             complain(message);
         }
-        self.code
+        self.code()
     }
 }
 

@@ -93,7 +93,7 @@ pub fn name(number: i32) -> String {
     match number {
         RTMIN => "SIGRTMIN".to_owned(),
         RTMAX => "SIGRTMAX".to_owned(),
-        RTMIN..RTMAX => format!("SIGRTMIN+{}", number - RTMIN),
+        _ if (RTMIN..RTMAX).contains(&number) => format!("SIGRTMIN+{}", number - RTMIN),
         _ => number.to_string(),
     }
 }

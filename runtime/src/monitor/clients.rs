@@ -108,10 +108,10 @@ impl Clients {
 
     /// Lets one more in, if there is one and room for it.
     pub(super) fn accept(&mut self, listener: BorrowedFd<'_>) {
-        if let Ok(fd) = accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
-            if let Some(socket) = crate::sys::descriptors::inherited(fd) {
-                self.all.push(Client::new(socket, false));
-            }
+        if let Ok(fd) = accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC)
+            && let Some(socket) = crate::sys::descriptors::inherited(fd)
+        {
+            self.all.push(Client::new(socket, false));
         }
     }
 

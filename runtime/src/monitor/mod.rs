@@ -16,8 +16,6 @@ mod relay;
 mod report;
 mod signals;
 mod start;
-#[cfg(test)]
-mod tests;
 
 pub use options::Options;
 

@@ -179,10 +179,10 @@ impl Relay {
                 input.ends = true;
             }
         }
-        if ready.iter().any(|(source, _)| *source == Source::Listener) {
-            if let Some(listener) = &self.listener {
-                self.clients.accept(listener.socket.as_fd());
-            }
+        if ready.iter().any(|(source, _)| *source == Source::Listener)
+            && let Some(listener) = &self.listener
+        {
+            self.clients.accept(listener.socket.as_fd());
         }
         if self
             .input

@@ -44,14 +44,14 @@ pub(crate) fn make(planned: &Planned, target: &OwnedFd) -> Result<OwnedFd> {
         }
         let name = terminated(&key)?;
         let set = match &value {
-            Some(value) => context.string(&name, &*terminated(value)?),
+            Some(value) => context.string(&name, &terminated(value)?),
             None => context.flag(&name),
         };
         set.map_err(|errno| refused(&format!("option {key}"), errno))?;
     }
     for flag in &options.superblock {
         context
-            .flag(&*terminated(flag)?)
+            .flag(&terminated(flag)?)
             .map_err(|errno| refused(flag, errno))?;
     }
     let read_only = options.own.set & attr::RDONLY != 0;

@@ -28,7 +28,7 @@ pub(super) fn set_layers(context: &Context, key: &str, value: Option<&str>) -> R
     };
     let layers = split(value);
     for (index, layer) in layers.iter().enumerate() {
-        match context.string(c"lowerdir+", &*terminated(layer)?) {
+        match context.string(c"lowerdir+", &terminated(layer)?) {
             Ok(()) => {}
             Err(Errno::EINVAL) if index == 0 => {
                 // An older kernel: the whole list at once.
@@ -39,7 +39,7 @@ pub(super) fn set_layers(context: &Context, key: &str, value: Option<&str>) -> R
                     )));
                 }
                 context
-                    .string(c"lowerdir", &*terminated(value)?)
+                    .string(c"lowerdir", &terminated(value)?)
                     .map_err(|errno| refused("lowerdir", errno))?;
                 return Ok(true);
             }

@@ -144,10 +144,9 @@ pub(crate) fn create(
     let plan = Plan::new(id, &bundle).map_err(failed)?;
     let terminal_wanted = plan.process.terminal.is_some();
     if !terminal_wanted && matches!(options.terminal, Terminal::Socket(_)) {
-        return Err(Error::invalid(
+        return Err(failed(Error::invalid(
             "a console socket is given, but process.terminal is not set",
-        ))
-        .map_err(failed);
+        )));
     }
     let directory = StateDir::create(runtime.root(), id)?;
     let mut half = Half {

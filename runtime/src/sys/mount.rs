@@ -21,7 +21,6 @@ pub(crate) mod attr {
     pub(crate) const NOATIME: u64 = 0x10;
     pub(crate) const STRICTATIME: u64 = 0x20;
     pub(crate) const NODIRATIME: u64 = 0x80;
-    pub(crate) const IDMAP: u64 = 0x10_0000;
     pub(crate) const NOSYMFOLLOW: u64 = 0x20_0000;
 }
 
@@ -201,25 +200,6 @@ pub(crate) fn propagate(fd: BorrowedFd<'_>, propagation: MsFlags) -> Result<(), 
         }
         other => other,
     }
-}
-
-/// Maps the owners of files on the detached mount `fd` as the user namespace `userns` maps them.
-pub(crate) fn map_ids(
-    fd: BorrowedFd<'_>,
-    userns: BorrowedFd<'_>,
-    recursive: bool,
-) -> Result<(), Errno> {
-    let userns_fd = u64::try_from(userns.as_raw_fd()).map_err(|_| Errno::EBADF)?;
-    set_attributes(
-        fd,
-        recursive,
-        &MountAttr {
-            set: attr::IDMAP,
-            clear: 0,
-            propagation: 0,
-            userns_fd,
-        },
-    )
 }
 
 fn set_attributes(
