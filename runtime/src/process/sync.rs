@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn both_sides_understand_each_other() {
         let (parent, child) = Channel::pair().unwrap();
-        let mut check = |sent: Report, expected: &str| {
+        let check = |sent: Report, expected: &str| {
             child.report(&sent).unwrap();
             let heard = format!("{:?}", parent.next().unwrap().unwrap());
             assert!(heard.starts_with(expected), "{heard}");
