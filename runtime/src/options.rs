@@ -1,7 +1,10 @@
 //! How a container or a further process is to be started, beside what its specification says.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+
+use crate::error::{Error, Result};
 
 /// How to create a container.
 #[derive(Debug, Default)]
@@ -51,6 +54,24 @@ pub enum Stdio {
     Inherit,
     /// These three.
     Given([OwnedFd; 3]),
+}
+
+impl Stdio {
+    /// `/dev/null` three times.
+    ///
+    /// # Errors
+    /// When the caller has too many files open, or no such device.
+    pub fn null() -> Result<Stdio> {
+        let open = || {
+            File::options()
+                .read(true)
+                .write(true)
+                .open("/dev/null")
+                .map(OwnedFd::from)
+                .map_err(Error::sys("open", "/dev/null"))
+        };
+        Ok(Stdio::Given([open()?, open()?, open()?]))
+    }
 }
 
 /// Where the master side of a terminal goes.

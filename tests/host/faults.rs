@@ -98,14 +98,14 @@ fn a_limit_the_kernel_refuses() {
         "run",
         "-d",
         "--name",
-        "x",
+        "xx",
         "--cpuset-mems",
         "77",
         &image,
         "true",
     ])
     .refused(125, &["77"]);
-    host.minictl(["rm", "-f", "x"]);
+    host.minictl(["rm", "-f", "xx"]);
     assert!(host.containers().is_empty());
 }
 

@@ -115,12 +115,20 @@ fn in_create() {
     at_every_moment(
         &host,
         || (),
-        &["create", "--name", "x", "-v", "v:/v", &image, "true"],
+        &["create", "--name", "xx", "-v", "v:/v", &image, "true"],
         || {
             remove_all(&host);
-            host.minictl(["create", "--name", "x", "--network", "none", &image, "true"])
-                .ok();
-            host.minictl(["rm", "x"]).ok();
+            host.minictl([
+                "create",
+                "--name",
+                "xx",
+                "--network",
+                "none",
+                &image,
+                "true",
+            ])
+            .ok();
+            host.minictl(["rm", "xx"]).ok();
         },
     );
     host.minictl(["volume", "rm", "v"]);
@@ -134,12 +142,12 @@ fn in_run() {
         &host,
         || (),
         &[
-            "run", "-d", "--name", "x", "-p", "8080:80", &image, "sleep", "1000",
+            "run", "-d", "--name", "xx", "-p", "8080:80", &image, "sleep", "1000",
         ],
         || {
             remove_all(&host);
             host.minictl([
-                "run", "--rm", "--name", "x", "-p", "8080:80", &image, "true",
+                "run", "--rm", "--name", "xx", "-p", "8080:80", &image, "true",
             ])
             .ok();
         },
@@ -155,7 +163,7 @@ fn in_start() {
         host.minictl([
             "create",
             "--name",
-            "x",
+            "xx",
             "--network",
             "own",
             "-p",
@@ -166,9 +174,9 @@ fn in_start() {
         ])
         .ok();
     };
-    at_every_moment(&host, make, &["start", "x"], || {
+    at_every_moment(&host, make, &["start", "xx"], || {
         // Either it runs or it can be started.
-        let state = host.inspect("x", "/State/Status");
+        let state = host.inspect("xx", "/State/Status");
         assert!(
             ["created", "running", "exited"]
                 .iter()
@@ -176,7 +184,7 @@ fn in_start() {
             "{state}"
         );
         tests::eventually("it starts", || {
-            (host.minictl(["start", "x"]).code == 0).then_some(())
+            (host.minictl(["start", "xx"]).code == 0).then_some(())
         });
         remove_all(&host);
     });
@@ -189,11 +197,11 @@ fn in_stop_and_remove() {
     let image = host.busybox();
     let make = || {
         host.minictl([
-            "run", "-d", "--name", "x", "-p", "8080:80", &image, "sleep", "1000",
+            "run", "-d", "--name", "xx", "-p", "8080:80", &image, "sleep", "1000",
         ])
         .ok();
     };
-    for verb in [&["stop", "-t", "0", "x"][..], &["rm", "-f", "x"]] {
+    for verb in [&["stop", "-t", "0", "xx"][..], &["rm", "-f", "xx"]] {
         at_every_moment(&host, make, verb, || remove_all(&host));
     }
 }
@@ -205,7 +213,7 @@ fn of_the_client_in_the_foreground() {
     let client = host.spawn([
         "run",
         "--name",
-        "x",
+        "xx",
         &image,
         "sh",
         "-c",
@@ -217,9 +225,9 @@ fn of_the_client_in_the_foreground() {
     client.kill9();
     // As with Docker: the container does not depend on who started it.
     sleep(Duration::from_millis(300));
-    assert_eq!(host.inspect("x", "/State/Running"), json!(true));
-    host.minictl(["exec", "x", "true"]).ok();
-    host.minictl(["rm", "-f", "x"]).ok();
+    assert_eq!(host.inspect("xx", "/State/Running"), json!(true));
+    host.minictl(["exec", "xx", "true"]).ok();
+    host.minictl(["rm", "-f", "xx"]).ok();
 }
 
 #[test]
@@ -227,11 +235,11 @@ fn of_the_monitor() {
     let mut host = tests::host!();
     let image = host.busybox();
     host.minictl([
-        "run", "-d", "--name", "x", "-p", "8080:80", &image, "sleep", "1000",
+        "run", "-d", "--name", "xx", "-p", "8080:80", &image, "sleep", "1000",
     ])
     .ok();
     let pid = host
-        .inspect("x", "/State/Pid")
+        .inspect("xx", "/State/Pid")
         .as_i64()
         .expect("a process id");
     kill_parent(pid);
@@ -239,29 +247,29 @@ fn of_the_monitor() {
         (!PathBuf::from(format!("/proc/{pid}")).exists()).then_some(())
     });
     host.minictl(["ps", "-q"]).ok().prints("");
-    assert_eq!(host.inspect("x", "/State/Status"), "exited");
-    assert_eq!(host.inspect("x", "/State/ExitCode"), json!(137));
+    assert_eq!(host.inspect("xx", "/State/Status"), "exited");
+    assert_eq!(host.inspect("xx", "/State/ExitCode"), json!(137));
     // Its port and its address are free again, and it can be started again.
     host.minictl(["run", "--rm", "-p", "8080:80", &image, "true"])
         .ok();
-    host.minictl(["start", "x"]).ok();
-    assert_eq!(host.inspect("x", "/State/Running"), json!(true));
+    host.minictl(["start", "xx"]).ok();
+    assert_eq!(host.inspect("xx", "/State/Running"), json!(true));
     let pid = host
-        .inspect("x", "/State/Pid")
+        .inspect("xx", "/State/Pid")
         .as_i64()
         .expect("a process id");
     kill_parent(pid);
-    host.minictl(["rm", "-f", "x"]).ok();
+    host.minictl(["rm", "-f", "xx"]).ok();
 }
 
 #[test]
 fn of_the_monitor_of_a_container_that_removes_itself() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl(["run", "-d", "--rm", "--name", "x", &image, "sleep", "1000"])
+    host.minictl(["run", "-d", "--rm", "--name", "xx", &image, "sleep", "1000"])
         .ok();
     let pid = host
-        .inspect("x", "/State/Pid")
+        .inspect("xx", "/State/Pid")
         .as_i64()
         .expect("a process id");
     kill_parent(pid);

@@ -96,8 +96,8 @@ fn memory_swap_follows_dockers_rule() {
         "true",
     ])
     .refused(125, &["memory"]);
-    host.minictl(["run", "--rm", "-m", "1m", &image, "true"])
-        .refused(125, &["6m"]);
+    host.minictl(["run", "--rm", "-m", "100k", &image, "true"])
+        .refused(125, &["memory limit is too low"]);
     for (swap, bytes) in [("64m", 0_u64), ("96m", 32 << 20)] {
         let id = limited(&mut host, &["-m", "64m", "--memory-swap", swap]);
         if let Some(path) = host.cgroup_file(&id, "memory", &["memory.memsw.limit_in_bytes"]) {

@@ -212,23 +212,34 @@ fn files(watched: &Watched<'_>) -> Vec<String> {
         "containers",
         "runtime",
         "network/endpoints",
-        "network/leases",
         "network/netns",
     ];
     for directory in run {
         entries(&watched.run, directory, &mut found);
     }
+    // A directory of each network; in it a file for each address, and `last`, which only says where to look for the next.
+    for network in fs::read_dir(watched.run.join("network/leases"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let directory = Path::new("network/leases").join(network.file_name());
+        entries(&watched.run, &directory, &mut found);
+    }
+    found.retain(|file| !file.starts_with("file network/leases/") || !file.ends_with("/last"));
     found
 }
 
-fn entries(root: &Path, directory: &str, found: &mut Vec<String>) {
+fn entries(root: &Path, directory: impl AsRef<Path>, found: &mut Vec<String>) {
+    let directory = directory.as_ref();
     for entry in fs::read_dir(root.join(directory))
         .into_iter()
         .flatten()
         .flatten()
     {
         found.push(format!(
-            "file {directory}/{}",
+            "file {}/{}",
+            directory.display(),
             entry.file_name().to_string_lossy()
         ));
     }

@@ -7,10 +7,7 @@ use crate::records;
 
 /// The network's error, endpoints called by the names of their containers.
 pub(crate) fn named(engine: &Engine, error: network::Error) -> Error {
-    let name = |id: &str| match records::read(&engine.layout, id) {
-        Ok(Some(record)) => record.name,
-        _ => short(id).to_owned(),
-    };
+    let name = |id: &str| container_name(engine, id);
     match error {
         network::Error::PortTaken {
             address,
@@ -50,6 +47,29 @@ pub(crate) fn named(engine: &Engine, error: network::Error) -> Error {
             ),
         },
         other => other.into(),
+    }
+}
+
+/// The image store's error, the container called by its name.
+pub(crate) fn in_use(engine: &Engine, error: images::StoreError) -> Error {
+    match error {
+        images::StoreError::InUse { image, container } => Error::State {
+            operation: "remove",
+            object: format!("image {image}"),
+            why: format!(
+                "it is in use by container {}; remove the container first",
+                container_name(engine, &container)
+            ),
+        },
+        other => other.into(),
+    }
+}
+
+/// What people call the container of this id.
+fn container_name(engine: &Engine, id: &str) -> String {
+    match records::read(&engine.layout, id) {
+        Ok(Some(record)) => record.name,
+        _ => short(id).to_owned(),
     }
 }
 

@@ -230,12 +230,12 @@ impl Engine {
     }
 
     /// What the monitor executes after a container's end: takes its network down, and the container itself when it was
-    /// run with `--rm`. Idempotent. Only for the exit command's own process: every descriptor that it inherited is
-    /// closed before the slow part, so that nobody waits for that.
-    pub fn cleanup(self, id: &str) -> Result<()> {
-        remove::cleanup(&self, id)?;
-        sys::close_inherited();
-        // Opened anew: what this engine had open is closed.
+    /// run with `--rm`. Idempotent. Only for the exit command's own process: what it inherited is closed before the slow
+    /// part, so that the client who sees it close doesn't wait for that.
+    pub fn cleanup(&self, id: &str) -> Result<()> {
+        let inherited = sys::inherited().map_err(Error::io("list", "/proc/self/fd"))?;
+        remove::cleanup(self, id)?;
+        drop(inherited);
         Ok(self.networks.sweep()?)
     }
 

@@ -67,7 +67,7 @@ pub(crate) fn command(engine: &Engine, name: &str, asked: &ExecSpec) -> Result<C
         command.arg("--tty");
     }
     if asked.detach {
-        command.arg("--detach");
+        command.args(["--detach", "--null-stdio"]);
     }
     command.arg(&record.id);
     sys::inherit(&mut command, vec![descriptor]);

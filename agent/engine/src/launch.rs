@@ -22,6 +22,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) record: &'a Record,
     pub(crate) stdio: Stdio,
+    /// The monitor's lock, held: there is no moment in which a monitor lives and the lock is free.
+    pub(crate) lock: OwnedFd,
     /// Namespaces and sockets that it keeps open as long as the container lives, under their own numbers.
     pub(crate) inherited: Vec<OwnedFd>,
 }
@@ -40,8 +42,11 @@ pub(crate) fn launch(launch: Launch<'_>) -> Result<Option<AttachClient>> {
     command
         .arg("--report-fd")
         .arg(writer.as_raw_fd().to_string());
+    command
+        .arg("--lock-fd")
+        .arg(launch.lock.as_raw_fd().to_string());
     let mut inherited = launch.inherited;
-    inherited.push(writer);
+    inherited.extend([writer, launch.lock]);
     let mut attach = None;
     if let Stdio::Attached { .. } = launch.stdio {
         let (ours, theirs) = socketpair(
@@ -103,8 +108,6 @@ fn arguments(command: &mut Command, launch: &Launch<'_>) {
         .arg("monitor")
         .arg("--bundle")
         .arg(layout.container(id))
-        .arg("--lock")
-        .arg(layout.monitor_lock(id))
         .arg("--log")
         .arg(layout.log(id))
         .arg("--log-max-size")

@@ -7,6 +7,7 @@ use images::{
 };
 use oci_spec::image::Config as ImageConfig;
 
+use crate::classify;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::id;
@@ -62,7 +63,9 @@ impl Engine {
         if let Ok(reference) = name.parse::<Reference>()
             && store.find(&reference)?.is_some()
         {
-            return Ok(store.untag(&reference, force)?);
+            return store
+                .untag(&reference, force)
+                .map_err(|error| classify::in_use(self, error));
         }
         let image = self.image(name)?;
         let names: Vec<String> = store
@@ -82,7 +85,9 @@ impl Engine {
                 ),
             });
         }
-        Ok(store.remove(&image.id)?)
+        store
+            .remove(&image.id)
+            .map_err(|error| classify::in_use(self, error))
     }
 
     /// The image of this reference, id, or beginning of an id.

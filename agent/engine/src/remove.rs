@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::container::{ExitStatus, MountKind, Record, Status, short};
 use crate::engine::Engine;
@@ -14,12 +16,16 @@ use crate::run;
 use crate::stop;
 use crate::volume;
 
+/// How long a start that is under way is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Removes a container.
 pub(crate) fn remove(engine: &Engine, name: &str, force: bool, volumes: bool) -> Result<()> {
     let record = records::find(&engine.layout, name)?;
     let layout = &engine.layout;
     let object = || format!("container {}", record.name);
-    for _ in 0..3 {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
         let state = records::observe(layout, &engine.runtime, &record.id)?;
         if matches!(state.status, Status::Running | Status::Paused) {
             if !force {
@@ -34,21 +40,25 @@ pub(crate) fn remove(engine: &Engine, name: &str, force: bool, volumes: bool) ->
             }
             stop::end(engine, &record)?;
         }
-        let Some(_lock) = Lock::wait(&layout.container(&record.id))? else {
+        let Some(lock) = Lock::wait(&layout.container(&record.id))? else {
             // Run with --rm, or removed by somebody else meanwhile.
             return Ok(());
         };
-        // Started again by somebody else between the two: once more.
+        // It is being started: by somebody else between the two, or by the monitor of a client that was killed.
         if lock::is_held(&layout.monitor_lock(&record.id))? && !layout.exit(&record.id).exists() {
-            continue;
+            if Instant::now() < deadline {
+                drop(lock);
+                thread::sleep(Duration::from_millis(2));
+                continue;
+            }
+            return Err(Error::State {
+                operation: "remove",
+                object: object(),
+                why: "it is being started all the time; stop what starts it first".to_owned(),
+            });
         }
         return locked(engine, &record, volumes);
     }
-    Err(Error::State {
-        operation: "remove",
-        object: object(),
-        why: "it is started again and again by somebody else".to_owned(),
-    })
 }
 
 /// Removes a container that doesn't run; the caller holds its lock.
@@ -233,7 +243,7 @@ pub(crate) fn rename(engine: &Engine, name: &str, new: &str) -> Result<()> {
     let mut record = records::read(layout, &found.id)?.ok_or_else(|| Error::container(name))?;
     if record.name == new {
         return Err(Error::Invalid(format!(
-            "container {} already has this name",
+            "container {} has the name {new:?} already",
             short(&record.id)
         )));
     }

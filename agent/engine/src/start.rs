@@ -105,11 +105,12 @@ fn run_once(
 ) -> Result<(Option<AttachClient>, Vec<String>)> {
     let layout = &engine.layout;
     let id = &record.id;
-    // From here on a death of ours is seen by `heal`: the directory is there and nobody holds the lock in it.
+    // From here on a death of ours is seen by `heal`: the directory is there and nobody holds the locks.
     fs::create_dir_all(layout.run_container(id))
         .map_err(Error::io("make", layout.run_container(id)))?;
-    let lock = layout.monitor_lock(id);
-    File::create(&lock).map_err(Error::io("make", &lock))?;
+    let path = layout.monitor_lock(id);
+    let lock = File::create(&path).map_err(Error::io("make", &path))?;
+    lock.lock().map_err(Error::io("lock", &path))?;
     json::remove(&layout.exit(id))?;
     let mark = layout.started_mark(id);
     fs::write(&mark, host::boot_id()).map_err(Error::io("write", &mark))?;
@@ -134,6 +135,7 @@ fn run_once(
         engine,
         record,
         stdio,
+        lock: lock.into(),
         inherited,
     })?;
     Ok((attach, network.warnings))
@@ -329,7 +331,7 @@ fn namespace_of(engine: &Engine, owner: &Record, kind: &str) -> Result<OwnedFd> 
     let not_running = || Error::State {
         operation: "join the namespaces of",
         object: format!("container {}", owner.name),
-        why: "it doesn't run; start it first".to_owned(),
+        why: "it is not running; start it first".to_owned(),
     };
     let status = run::status(&engine.runtime, &owner.id).ok_or_else(not_running)?;
     let path = format!("/proc/{}/ns/{kind}", status.pid);

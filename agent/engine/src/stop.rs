@@ -33,8 +33,9 @@ pub(crate) fn stop(engine: &Engine, name: &str, timeout: Option<i64>) -> Result<
     };
     let timeout = timeout.or(record.spec.stop_timeout).unwrap_or(TIMEOUT);
     let timeout = u64::try_from(timeout).ok().map(Duration::from_secs);
-    send(engine, &record, run::signal(&record.process.stop_signal)?)?;
-    if process.paused {
+    let signal = run::signal(&record.process.stop_signal)?;
+    send(engine, &record, signal)?;
+    if process.paused && signal != libc::SIGKILL {
         // A frozen process can't heed the signal.
         run::resume(engine, &record)?;
     }
@@ -48,10 +49,6 @@ pub(crate) fn stop(engine: &Engine, name: &str, timeout: Option<i64>) -> Result<
 pub(crate) fn end(engine: &Engine, record: &Record) -> Result<()> {
     if let Some(process) = process(engine, record)? {
         send(engine, record, libc::SIGKILL)?;
-        if process.paused {
-            // On cgroup v1 a frozen process doesn't even die.
-            run::resume(engine, record)?;
-        }
         if !process.wait(Some(KILL_TIMEOUT))? {
             return Err(Error::State {
                 operation: "stop",
@@ -71,13 +68,8 @@ pub(crate) fn kill(engine: &Engine, name: &str, signal: i32) -> Result<()> {
         return Err(not_running("kill", &record));
     };
     send(engine, &record, signal)?;
-    if signal == libc::SIGKILL {
-        if process.paused {
-            run::resume(engine, &record)?;
-        }
-        if process.wait(Some(KILL_TIMEOUT))? {
-            settle(engine, &record)?;
-        }
+    if signal == libc::SIGKILL && process.wait(Some(KILL_TIMEOUT))? {
+        settle(engine, &record)?;
     }
     Ok(())
 }
@@ -220,6 +212,7 @@ pub(crate) fn process(engine: &Engine, record: &Record) -> Result<Option<Process
     }))
 }
 
+/// `SIGKILL` thaws a paused container too.
 fn send(engine: &Engine, record: &Record, signal: i32) -> Result<()> {
     match run::kill(engine, record, signal) {
         // It ended meanwhile, which is what was wanted.
@@ -232,6 +225,9 @@ pub(crate) fn not_running(operation: &'static str, record: &Record) -> Error {
     Error::State {
         operation,
         object: format!("container {}", record.name),
-        why: "it doesn't run; start it with: minictl start".to_owned() + " " + &record.name,
+        why: format!(
+            "it is not running; start it with: minictl start {}",
+            record.name
+        ),
     }
 }

@@ -1,7 +1,7 @@
 //! The few system calls that neither std nor nix wraps. All of the crate's `unsafe` stands here.
 
 use std::ffi::CString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -22,12 +22,29 @@ pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     }
 }
 
-/// Marks every descriptor from 3 on as closed, by closing it (close_range(2)). Only for a process that afterwards uses
-/// no descriptor that was opened before.
-pub(crate) fn close_inherited() {
-    // SAFETY: the call touches no memory. Whoever still owned one of the descriptors sees EBADF; the one caller is the
-    // exit command, which opens everything anew.
-    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
+/// The descriptors that were open when this program was executed, beside the standard streams. To be asked for once.
+pub(crate) fn inherited() -> io::Result<Vec<OwnedFd>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        numbers.extend(
+            entry?
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<RawFd>().ok()),
+        );
+    }
+    // Whatever this program opened itself is closed when it executes another.
+    let is_inherited = |number: &RawFd| {
+        // SAFETY: F_GETFD of any number touches no memory.
+        let flags = unsafe { libc::fcntl(*number, libc::F_GETFD) };
+        *number > 2 && flags >= 0 && flags & libc::FD_CLOEXEC == 0
+    };
+    numbers.retain(is_inherited);
+    // SAFETY: they are open, and nothing in this program made them, so that nobody owns them.
+    Ok(numbers
+        .into_iter()
+        .map(|number| unsafe { OwnedFd::from_raw_fd(number) })
+        .collect())
 }
 
 /// Lets `command` inherit descriptors under their own numbers: FD_CLOEXEC is cleared in the child alone, so no other

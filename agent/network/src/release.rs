@@ -27,6 +27,11 @@ impl Networks {
         for endpoint in &endpoints {
             self.release_endpoint(endpoint)?;
         }
+        if endpoints.is_empty() {
+            // Who connected or released it before may have been killed half-way.
+            self.state.unlease_all(id)?;
+        }
+        self.state.forget_drafts(id)?;
         Ok(!endpoints.is_empty())
     }
 

@@ -123,6 +123,18 @@ impl State {
         remove(&self.endpoint_file(endpoint))
     }
 
+    /// Removes what a writer of an endpoint's record has left that was killed. Only for whoever knows that none is writing.
+    pub(crate) fn forget_drafts(&self, id: &str) -> Result<()> {
+        let prefix = format!(".{id}@");
+        for path in entries(&self.endpoints_dir())? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(&prefix) {
+                remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     fn endpoint_file(&self, endpoint: &Endpoint) -> PathBuf {
         self.endpoints_dir()
             .join(format!("{}@{}.json", endpoint.id, endpoint.network))
@@ -205,6 +217,16 @@ impl State {
         } else {
             Ok(())
         }
+    }
+
+    /// Gives back every lease of `id`. Only for whoever knows that none is being taken.
+    pub(crate) fn unlease_all(&self, id: &str) -> Result<()> {
+        for (owner, file) in self.leases()? {
+            if owner == id {
+                remove(&file)?;
+            }
+        }
+        Ok(())
     }
 
     /// Every lease: its owner's id and its file.

@@ -12,7 +12,7 @@ use super::foreground::Foreground;
 use crate::capabilities;
 use crate::error::{Error, Result};
 use crate::id::ContainerId;
-use crate::options::{ExecOptions, Terminal};
+use crate::options::{ExecOptions, Stdio, Terminal};
 use crate::spec::process::{parse_user, read};
 
 pub(super) const HELP: &str = "\
@@ -28,6 +28,7 @@ minirun exec [OPTION...] ID [PROGRAM [ARGUMENT...]]: run a further process in a 
   --no-new-privs          without a way to more privileges
   --cgroup PATH           in a cgroup below the container's own
   -d, --detach            return once it runs
+  --null-stdio            its standard streams are /dev/null
   --pid-file FILE         written with the process id
   --console-socket PATH   a unix socket that is sent the terminal
   --pidfd-socket PATH     a unix socket that is sent the pidfd
@@ -84,6 +85,7 @@ fn parse(parser: &mut lexopt::Parser) -> Result<Arguments> {
             Long("no-new-privs") => arguments.no_new_privileges = true,
             Long("cgroup") => arguments.options.cgroup = Some(text(parser)?),
             Long("detach") | Short('d') => arguments.detach = true,
+            Long("null-stdio") => arguments.options.stdio = Stdio::null()?,
             Long("pid-file") => arguments.options.pid_file = Some(PathBuf::from(value(parser)?)),
             Long("console-socket") => {
                 arguments.options.terminal = Terminal::Socket(PathBuf::from(value(parser)?))

@@ -12,13 +12,13 @@ use crate::monitor::{self, Options};
 use crate::runtime::Runtime;
 
 pub(super) const HELP: &str = "\
-minirun --root DIR monitor --bundle DIR --lock FILE --log FILE --exit-file FILE --report-fd N [OPTION...] ID: create and
+minirun --root DIR monitor --bundle DIR --lock-fd N --log FILE --exit-file FILE --report-fd N [OPTION...] ID: create and
 start a container, and stay beside it: hold its streams and log, reap it, record its exit
 
 Returns at once; whether the start succeeded comes over the report descriptor as one line of JSON.
 
   --bundle DIR           the OCI bundle
-  --lock FILE            locked for as long as the container runs
+  --lock-fd N            a locked file (flock), to be held for as long as the container runs
   --log FILE             its output, in CRI format
   --log-max-size BYTES   size after which the log is rotated, 0 for never (default 10485760)
   --log-max-files N      files of the log in all (default 3)
@@ -38,20 +38,20 @@ pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
 }
 
 fn parse(runtime: Runtime, parser: &mut lexopt::Parser) -> Result<Options> {
-    let mut paths: [Option<PathBuf>; 5] = Default::default();
+    let mut paths: [Option<PathBuf>; 4] = Default::default();
     let (mut log_max_size, mut log_max_files) = (LOG_SIZE, LOG_FILES);
-    let (mut attach_fd, mut report_fd, mut stdin) = (None, None, false);
+    let (mut lock_fd, mut attach_fd, mut report_fd, mut stdin) = (None, None, None, false);
     let mut exit_command: Vec<OsString> = Vec::new();
     let mut id = Id::default();
     while let Some(argument) = parser.next().map_err(usage)? {
         match argument {
             Long("bundle") => paths[0] = Some(value(parser)?.into()),
-            Long("lock") => paths[1] = Some(value(parser)?.into()),
-            Long("log") => paths[2] = Some(value(parser)?.into()),
-            Long("exit-file") => paths[3] = Some(value(parser)?.into()),
-            Long("attach-socket") => paths[4] = Some(value(parser)?.into()),
+            Long("log") => paths[1] = Some(value(parser)?.into()),
+            Long("exit-file") => paths[2] = Some(value(parser)?.into()),
+            Long("attach-socket") => paths[3] = Some(value(parser)?.into()),
             Long("log-max-size") => log_max_size = parsed(parser)?,
             Long("log-max-files") => log_max_files = parsed(parser)?,
+            Long("lock-fd") => lock_fd = Some(parsed(parser)?),
             Long("attach-fd") => attach_fd = Some(parsed(parser)?),
             Long("report-fd") => report_fd = Some(parsed(parser)?),
             Long("exit-command") => exit_command.push(value(parser)?),
@@ -60,12 +60,12 @@ fn parse(runtime: Runtime, parser: &mut lexopt::Parser) -> Result<Options> {
             other => return Err(usage(other.unexpected())),
         }
     }
-    let [bundle, lock, log, exit_file, attach_socket] = paths;
+    let [bundle, log, exit_file, attach_socket] = paths;
     let needed = |path: Option<PathBuf>, name: &str| path.ok_or_else(|| missing(name));
     Ok(Options {
         runtime,
         bundle: needed(bundle, "--bundle")?,
-        lock: needed(lock, "--lock")?,
+        lock_fd: lock_fd.ok_or_else(|| missing("--lock-fd"))?,
         log: needed(log, "--log")?,
         log_max_size,
         log_max_files,

@@ -1,6 +1,6 @@
-//! The monitor's files beside the log: its lock, the record of the exit, and the socket for clients.
+//! The monitor's files beside the log: the record of the exit, and the socket for clients.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -8,38 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, Flock, FlockArg, fallocate};
+use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
 };
 
 use super::exit::Exit;
-use crate::{Error, ErrorKind, Result};
-
-/// Held for the monitor's life, and released by the kernel however it ends.
-#[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held, never used")] Flock<File>);
-
-impl Lock {
-    /// # Errors
-    /// [`ErrorKind::AlreadyExists`] when another monitor holds it.
-    pub(super) fn take(path: &Path) -> Result<Lock> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path);
-        let file = file.map_err(Error::sys("open the monitor's lock", path.display()))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Lock(lock)),
-            Err((_, Errno::EWOULDBLOCK)) => Err(Error::new(
-                ErrorKind::AlreadyExists,
-                "the container runs already: its monitor holds the lock",
-            )),
-            Err((_, errno)) => Err(Error::sys("lock", path.display())(errno)),
-        }
-    }
-}
+use crate::{Error, Result};
 
 /// Where the exit will be recorded. The room is taken beforehand, so that a full disk doesn't swallow the exit.
 #[derive(Debug)]

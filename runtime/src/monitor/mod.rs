@@ -19,6 +19,7 @@ mod start;
 
 pub use options::Options;
 
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::SystemTime;
@@ -85,7 +86,7 @@ fn stay(options: Options) -> ! {
 }
 
 /// Executes the exit command, with only the streams of the first client left open.
-fn become_command(options: &Options, kept: Option<std::os::fd::OwnedFd>, lock: files::Lock) -> ! {
+fn become_command(options: &Options, kept: Option<OwnedFd>, lock: OwnedFd) -> ! {
     if let Some((program, arguments)) = options.exit_command.split_first() {
         if let Some(kept) = &kept {
             clients::keep_across_exec(kept);

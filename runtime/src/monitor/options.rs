@@ -13,8 +13,8 @@ pub struct Options {
     pub runtime: Runtime,
     /// The OCI bundle.
     pub bundle: PathBuf,
-    /// Locked (flock(2)) for as long as the monitor lives.
-    pub lock: PathBuf,
+    /// A file that whoever starts the monitor has locked (flock(2)); it stays locked for as long as the monitor lives.
+    pub lock_fd: RawFd,
     /// The log.
     pub log: PathBuf,
     /// Bytes after which the log is rotated; 0 for never.

@@ -1,14 +1,14 @@
 //! From arguments to a running container: everything that can fail is tried, and what was made is taken away again when something does.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::SystemTime;
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
 use super::clients::Clients;
-use super::files::{ExitFile, Listener, Lock};
+use super::files::{ExitFile, Listener};
 use super::options::Options;
 use super::relay::{Input, Output, Relay, nonblocking};
 use super::signals;
@@ -28,12 +28,13 @@ pub(super) struct Started {
     pub(super) began: SystemTime,
     pub(super) relay: Relay,
     pub(super) exit_file: ExitFile,
-    pub(super) lock: Lock,
+    /// Locked for as long as it is open.
+    pub(super) lock: OwnedFd,
 }
 
 pub(super) fn start(options: &Options) -> Result<Started> {
     settle()?;
-    let lock = Lock::take(&options.lock)?;
+    let lock = inherited(options.lock_fd, "--lock-fd")?;
     let exit_file = ExitFile::reserve(&options.exit_file)?;
     let rotation = Rotation {
         max_size: options.log_max_size,
@@ -48,14 +49,7 @@ pub(super) fn start(options: &Options) -> Result<Started> {
         .transpose()?;
     let mut clients = Clients::default();
     if let Some(fd) = options.attach_fd {
-        let socket = descriptors::inherited(fd);
-        let socket = socket.ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidSpec,
-                format!("--attach-fd {fd} is not open"),
-            )
-        })?;
-        clients.add_first(socket);
+        clients.add_first(inherited(fd, "--attach-fd")?);
     }
     let (theirs, ours) = streams(options.stdin)?;
     let runtime = options.runtime.clone();
@@ -73,6 +67,11 @@ pub(super) fn start(options: &Options) -> Result<Started> {
         exit_file,
         lock,
     })
+}
+
+fn inherited(fd: RawFd, option: &str) -> Result<OwnedFd> {
+    descriptors::inherited(fd)
+        .ok_or_else(|| Error::invalid(format!("{option} {fd} is not an open descriptor")))
 }
 
 /// Whether the kernel killed something in the container for want of memory. To be asked before its cgroups are removed.

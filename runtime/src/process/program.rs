@@ -68,8 +68,14 @@ pub(crate) fn place_streams(streams: &[OwnedFd; 3]) -> Result<()> {
 
 /// Enters the working directory. It must be inside the root: a link to a descriptor of the host would lead out of it
 /// (CVE-2024-21626).
+///
+/// # Errors
+/// [`ErrorKind::CommandNotExecutable`]: nothing can be executed there.
 pub(crate) fn enter_directory(path: &Path) -> Result<(), Error> {
-    let failed = || Error::sys("enter working directory", path.display());
+    let failed = || {
+        let told = Error::sys("enter working directory", path.display());
+        move |errno: Errno| told(errno).with_kind(ErrorKind::CommandNotExecutable)
+    };
     let how = OpenHow::new()
         .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
         .resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);

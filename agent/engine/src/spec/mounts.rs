@@ -97,14 +97,16 @@ fn usual(input: &Input<'_>) -> Vec<OciMount> {
             list(&["nosuid", "noexec", "nodev", "relatime", access]),
         ),
     ];
+    let mqueue = mount(
+        "/dev/mqueue",
+        "mqueue",
+        "mqueue",
+        list(&["nosuid", "noexec", "nodev"]),
+    );
     match spec.ipc.0 {
         Sharing::Host => {
-            result.push(mount(
-                "/dev/mqueue",
-                "bind",
-                "/dev/mqueue",
-                list(&["rbind", "rprivate"]),
-            ));
+            // A new mount of mqueue shows the messages of the IPC namespace it is made in: the host's. The host itself may have none.
+            result.push(mqueue);
             result.push(mount(
                 "/dev/shm",
                 "bind",
@@ -116,12 +118,7 @@ fn usual(input: &Input<'_>) -> Vec<OciMount> {
             let size = spec.shm_size.map_or(SHM_SIZE, |size| size.0);
             let mut options = list(&["nosuid", "noexec", "nodev", "mode=1777"]);
             options.push(format!("size={size}"));
-            result.push(mount(
-                "/dev/mqueue",
-                "mqueue",
-                "mqueue",
-                list(&["nosuid", "noexec", "nodev"]),
-            ));
+            result.push(mqueue);
             result.push(mount("/dev/shm", "tmpfs", "shm", options));
         }
     }
