@@ -104,7 +104,7 @@ impl Engine {
     pub fn containers(&self, all: bool) -> Result<Vec<Container>> {
         let endpoints = self.networks.endpoints()?;
         let mut result = Vec::new();
-        for record in records::all(&self.layout)? {
+        for record in records::readable(&self.layout)?.0 {
             let container = records::container(&self.layout, &self.runtime, record, &endpoints)?;
             if all || container.is_alive() {
                 result.push(container);
@@ -117,6 +117,11 @@ impl Engine {
                 .then_with(|| a.id().cmp(b.id()))
         });
         Ok(result)
+    }
+
+    /// One error for each container that [`containers`](Self::containers) leaves out because its record is damaged.
+    pub fn damaged_containers(&self) -> Result<Vec<Error>> {
+        Ok(records::readable(&self.layout)?.1)
     }
 
     /// The container of this name, id, or beginning of an id.

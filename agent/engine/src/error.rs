@@ -110,6 +110,16 @@ pub enum Error {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A container whose record cannot be read.
+    #[error(
+        "the record of container {id} is damaged; remove the container with: minictl rm -f {id}"
+    )]
+    DamagedContainer {
+        /// Its id's first twelve digits.
+        id: String,
+        /// What is wrong with the record.
+        source: serde_json::Error,
+    },
     /// The image store or a registry.
     #[error(transparent)]
     Image(#[from] images::Error),
@@ -144,7 +154,7 @@ impl Error {
             Error::Refused(_) => ErrorKind::Refused,
             Error::Environment(_) | Error::Io { .. } => ErrorKind::Environment,
             Error::Start { kind, .. } => *kind,
-            Error::Damaged { .. } => ErrorKind::Internal,
+            Error::Damaged { .. } | Error::DamagedContainer { .. } => ErrorKind::Internal,
             Error::Image(error) => crate::classify::image(error),
             Error::Network(error) => crate::classify::network(error),
             Error::Runtime { source, .. } => crate::classify::runtime(source.kind()),

@@ -21,7 +21,13 @@ pub(crate) fn ids(layout: &Layout) -> Result<Vec<String>> {
 
 /// The record of a container; `None` when it doesn't exist (any more).
 pub(crate) fn read(layout: &Layout, id: &str) -> Result<Option<Record>> {
-    json::read(&layout.record(id))
+    json::read(&layout.record(id)).map_err(|error| match error {
+        Error::Damaged { source, .. } => Error::DamagedContainer {
+            id: short(id).to_owned(),
+            source,
+        },
+        other => other,
+    })
 }
 
 /// Every record.
@@ -33,19 +39,35 @@ pub(crate) fn all(layout: &Layout) -> Result<Vec<Record>> {
     Ok(records)
 }
 
+/// Every record that can be read, and what is wrong with the others.
+pub(crate) fn readable(layout: &Layout) -> Result<(Vec<Record>, Vec<Error>)> {
+    let (mut records, mut damaged) = (Vec::new(), Vec::new());
+    for id in ids(layout)? {
+        match read(layout, &id) {
+            Err(error @ Error::DamagedContainer { .. }) => damaged.push(error),
+            other => records.extend(other?),
+        }
+    }
+    Ok((records, damaged))
+}
+
 /// The record that a person means: a whole id, a name, or the beginning of an id.
 pub(crate) fn find(layout: &Layout, name: &str) -> Result<Record> {
+    let id = find_id(layout, name)?;
+    read(layout, &id)?.ok_or_else(|| Error::container(name))
+}
+
+/// The id of the container that a person means, also if its record is damaged.
+pub(crate) fn find_id(layout: &Layout, name: &str) -> Result<String> {
     let name = name.strip_prefix('/').unwrap_or(name);
-    if id::is_id(name)
-        && let Some(record) = read(layout, name)?
-    {
-        return Ok(record);
+    if id::is_id(name) && layout.record(name).exists() {
+        return Ok(name.to_owned());
     }
     if id::check_name(name).is_ok()
         && let Some(id) = owner(layout, name)?
-        && let Some(record) = read(layout, &id)?
+        && layout.record(&id).exists()
     {
-        return Ok(record);
+        return Ok(id);
     }
     if !id::is_hex(name) {
         return Err(Error::container(name));
@@ -56,7 +78,7 @@ pub(crate) fn find(layout: &Layout, name: &str) -> Result<Record> {
         .collect();
     match candidates.as_slice() {
         [] => Err(Error::container(name)),
-        [id] => read(layout, id)?.ok_or_else(|| Error::container(name)),
+        [id] => Ok(id.clone()),
         _ => Err(Error::Ambiguous {
             what: "container",
             prefix: name.to_owned(),

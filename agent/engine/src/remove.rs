@@ -21,8 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Removes a container.
 pub(crate) fn remove(engine: &Engine, name: &str, force: bool, volumes: bool) -> Result<()> {
-    let record = records::find(&engine.layout, name)?;
     let layout = &engine.layout;
+    let id = records::find_id(layout, name)?;
+    let record = match records::read(layout, &id) {
+        Err(Error::DamagedContainer { .. }) if force => return damaged(engine, &id),
+        other => other?.ok_or_else(|| Error::container(name))?,
+    };
     let object = || format!("container {}", record.name);
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -59,6 +63,16 @@ pub(crate) fn remove(engine: &Engine, name: &str, force: bool, volumes: bool) ->
         }
         return locked(engine, &record, volumes);
     }
+}
+
+/// Removes a container whose record says nothing; if it runs, it is killed.
+fn damaged(engine: &Engine, id: &str) -> Result<()> {
+    let layout = &engine.layout;
+    let Some(_lock) = Lock::wait(&layout.container(id))? else {
+        return Ok(());
+    };
+    json::remove(&layout.record(id))?;
+    half_made(engine, id)
 }
 
 /// Removes a container that doesn't run; the caller holds its lock.

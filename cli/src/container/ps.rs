@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::container::view;
 use crate::context::Context;
-use crate::failure::{Outcome, print};
+use crate::failure::{Failure, Outcome, print};
 use crate::output::filter::{self, Filter};
 use crate::output::format::listing;
 use crate::output::short_id;
@@ -51,9 +51,11 @@ pub(crate) fn list(args: Args, context: &Context) -> Outcome {
     let asks_state = filters
         .iter()
         .any(|filter| matches!(filter.key.as_str(), "status" | "exited"));
-    let mut containers = context
-        .engine()?
-        .containers(args.all || newest.is_some() || asks_state)?;
+    let engine = context.engine()?;
+    let mut containers = engine.containers(args.all || newest.is_some() || asks_state)?;
+    for error in engine.damaged_containers()? {
+        Failure::from(error).report();
+    }
     containers.retain(|container| passes(container, &filters));
     containers.truncate(newest.unwrap_or(usize::MAX));
     if args.quiet && args.format.is_none() {
