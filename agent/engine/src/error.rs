@@ -112,13 +112,13 @@ pub enum Error {
     },
     /// A container whose record cannot be read.
     #[error(
-        "the record of container {id} is damaged; remove the container with: minictl rm -f {id}"
+        "the record of container {id} is damaged ({why}); remove the container with: minictl rm -f {id}"
     )]
     DamagedContainer {
         /// Its id's first twelve digits.
         id: String,
         /// What is wrong with the record.
-        source: serde_json::Error,
+        why: serde_json::Error,
     },
     /// The image store or a registry.
     #[error(transparent)]

@@ -24,7 +24,7 @@ pub(crate) fn read(layout: &Layout, id: &str) -> Result<Option<Record>> {
     json::read(&layout.record(id)).map_err(|error| match error {
         Error::Damaged { source, .. } => Error::DamagedContainer {
             id: short(id).to_owned(),
-            source,
+            why: source,
         },
         other => other,
     })
