@@ -81,6 +81,8 @@ bench: build
 	done; tests/setup/packages 'the benchmarks' $(BENCH_PACKAGES) $$missing
 	@$(SUDO) env MINI_CACHE='$(MINI_CACHE)' tests/images/build >/dev/null
 	$(CARGO) build --release --package tests --bin bench
+	$(CARGO) rustc --release --package tests --bin probe -- $(STATIC)
+	@install -D -C $(TARGET_DIR)/release/probe $(RELEASE_BIN)/probe
 	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' $(TARGET_DIR)/release/bench $(ROWS)
 
 install: build
