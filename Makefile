@@ -21,11 +21,12 @@ PEERS          := dockerd:docker.io ctr:containerd runc:runc crun:crun
 ROOT := $(filter 0,$(shell id -u))
 SUDO := $(if $(ROOT),,sudo)
 
-.PHONY: help build dev demo test bench lint images install uninstall clean build-packages
+.PHONY: help build dev demo shell test bench lint images install uninstall clean build-packages
 
 help:
 	@echo 'make build      the two binaries, optimised: $(RELEASE_BIN)/{minictl,minirun}'
 	@echo 'make demo       two real images, pushed, pulled and run on a host of their own; nothing is left afterwards'
+	@echo "make shell      a shell on the demo's host, to try things out; nothing is left afterwards"
 	@echo 'make test       lint, unit tests and everything end to end (as root; without root, what can run without)'
 	@echo 'make bench      times and memory beside those of Docker, containerd, runc and crun, measured in the same run'
 	@echo 'make lint       rustfmt and clippy'
@@ -56,6 +57,10 @@ images:
 demo: build
 	@tests/setup/packages 'the demo' $(DEMO_PACKAGES)
 	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' tests/demo/run
+
+shell: build
+	@tests/setup/packages 'the demo' $(DEMO_PACKAGES)
+	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' tests/demo/run shell
 
 lint: build-packages
 	$(CARGO) fmt --all --check

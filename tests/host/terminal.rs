@@ -111,3 +111,40 @@ fn exec_has_a_terminal_too() {
     assert_eq!(done.code, 4, "{done}");
     host.minictl(["rm", "-f", "there"]).ok();
 }
+
+#[test]
+fn without_asking_the_terminal_is_kept_out() {
+    let mut host = tests::host!();
+    let image = host.busybox();
+    host.minictl([
+        "run",
+        "-d",
+        "--name",
+        "there",
+        "--network",
+        "none",
+        &image,
+        "sleep",
+        "1000",
+    ])
+    .ok();
+    let script = "for n in 0 1 2; do test -t $n && echo terminal $n; done; cat; exit 5";
+    for options in [&["exec"][..], &["exec", "-i"]] {
+        let line = [options, &["there", "sh", "-c", script]].concat();
+        // Without -i there is nothing to read; with it, what is typed is, up to the end.
+        let talk: &[_] = if options.len() == 1 {
+            &[]
+        } else {
+            &[("", "typed\n\u{4}")]
+        };
+        let done = host.terminal(&line, talk);
+        assert_eq!(done.code, 5, "{done}");
+        assert!(!done.stdout.contains("terminal"), "{done}");
+        assert_eq!(
+            done.stdout.matches("typed").count(),
+            2 * talk.len(),
+            "{done}"
+        );
+    }
+    host.minictl(["rm", "-f", "there"]).ok();
+}

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use oci_spec::runtime::Process;
@@ -68,6 +68,9 @@ pub(crate) fn command(engine: &Engine, name: &str, asked: &ExecSpec) -> Result<C
     }
     if asked.detach {
         command.args(["--detach", "--null-stdio"]);
+    }
+    if !asked.stdin {
+        command.stdin(Stdio::null());
     }
     command.arg(&record.id);
     sys::inherit(&mut command, vec![descriptor]);

@@ -1,7 +1,10 @@
-//! `minictl exec`: another process in a container that runs. This program becomes `minirun exec`.
+//! `minictl exec`: another process in a container that runs. This program becomes `minirun exec`, or relays its streams.
 
-use std::os::unix::process::CommandExt;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 
 use clap::ArgAction;
 use engine::ExecSpec;
@@ -69,9 +72,58 @@ pub(crate) fn exec(mut args: Args, context: &Context) -> Outcome {
     };
     let engine = context.engine()?;
     let mut command = engine.exec_command(&args.container_and_command[0], &spec)?;
-    let error = command.exec();
+    let passes_terminal = !spec.tty && !spec.detach && has_terminal(spec.stdin);
+    let error = match passes_terminal {
+        true => match relay(&mut command, spec.stdin) {
+            Ok(status) => {
+                return Ok(status
+                    .code()
+                    .or(status.signal().map(|n| 128 + n))
+                    .unwrap_or(1));
+            }
+            Err(error) => error,
+        },
+        false => command.exec(),
+    };
     Err(Failure::new(format!(
         "start {}: {error}",
         command.get_program().display()
     )))
+}
+
+fn has_terminal(stdin: bool) -> bool {
+    (stdin && io::stdin().is_terminal()) || io::stdout().is_terminal() || io::stderr().is_terminal()
+}
+
+/// Runs the command beside us with pipes in place of our terminal: whoever holds a terminal can type into it (TIOCSTI), so it
+/// is not handed into a container.
+fn relay(command: &mut Command, stdin: bool) -> io::Result<ExitStatus> {
+    if stdin {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        // Ends with us: nobody can be woken from reading a terminal.
+        thread::spawn(move || io::copy(&mut io::stdin().lock(), &mut input));
+    }
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    thread::scope(|scope| {
+        scope.spawn(|| copy(stdout, io::stdout().lock()));
+        scope.spawn(|| copy(stderr, io::stderr().lock()));
+    });
+    child.wait()
+}
+
+fn copy(from: Option<impl Read>, mut to: impl Write) -> io::Result<()> {
+    let Some(mut from) = from else { return Ok(()) };
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => to.write_all(&buffer[..read]).and_then(|()| to.flush())?,
+        }
+    }
 }
