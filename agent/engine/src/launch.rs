@@ -86,7 +86,7 @@ pub(crate) fn launch(launch: Launch<'_>) -> Result<Option<AttachClient>> {
         }) => Err(Error::Start {
             container: launch.record.name.clone(),
             kind: kind(&failure.kind),
-            message: failure.message,
+            message: without_id(failure.message, &launch.record.id),
         }),
         _ => Err(Error::Environment(format!(
             "cannot start container {}: the monitor ended without a report ({status}); is {} of the same version?",
@@ -156,6 +156,14 @@ struct Report {
 struct Failure {
     kind: String,
     message: String,
+}
+
+/// The monitor knows only the id; the person's name for the container stands before the message already.
+fn without_id(message: String, id: &str) -> String {
+    match message.strip_prefix(&format!("create container {id}: ")) {
+        Some(rest) => rest.to_owned(),
+        None => message,
+    }
 }
 
 fn kind(name: &str) -> ErrorKind {
