@@ -53,7 +53,7 @@ impl Bench<'_> {
         host.set("MINI_DATA_ROOT", disk.join("mini").display().to_string());
         let docker = Docker::start(host, &disk.join("docker"));
         docker.ok(host, &["pull", "--quiet", &small]);
-        host.minictl(["pull", "-q", &small]).ok();
+        host.minictl(format!("pull -q {small}")).ok();
         Bench {
             host,
             docker,

@@ -25,17 +25,17 @@ fn a_full_disk_in_a_pull() {
     let mut host = tests::host!();
     let image = host.registry().push("busybox", "latest", &Image::busybox());
     small_disk(&host, 2);
-    host.minictl(["pull", "-q", &image])
+    host.minictl(format!("pull -q {image}"))
         .refused(1, &["no space"]);
-    host.minictl(["run", "--rm", &image, "true"])
+    host.minictl(format!("run --rm {image} true"))
         .refused(125, &["no space"]);
-    host.minictl(["images", "-q"]).ok().prints("");
+    host.minictl("images -q").ok().prints("");
     host.sh(&format!(
         "mount -o remount,size=64m {}",
         host.data().display()
     ))
     .ok();
-    host.minictl(["run", "--rm", "--network", "none", &image, "echo", "room"])
+    host.minictl(format!("run --rm --network none {image} echo room"))
         .ok()
         .prints("room");
     assert!(
@@ -51,32 +51,24 @@ fn a_full_disk_in_create() {
     let mut host = tests::host!();
     let image = host.registry().push("busybox", "latest", &Image::busybox());
     small_disk(&host, 16);
-    host.minictl(["pull", "-q", &image]).ok();
+    host.minictl(format!("pull -q {image}")).ok();
     host.sh(&format!(
         "dd if=/dev/zero of={}/filler bs=1k 2>/dev/null || true",
         host.data().display()
     ))
     .ok();
-    host.minictl(["run", "--name", "never", &image, "true"])
+    host.minictl(format!("run --name never {image} true"))
         .refused(125, &["no space"]);
-    host.minictl(["create", "--name", "never", &image, "true"])
+    host.minictl(format!("create --name never {image} true"))
         .refused(125, &["no space"]);
-    host.minictl(["volume", "create", "never"])
+    host.minictl("volume create never")
         .refused(1, &["no space"]);
-    host.minictl(["ps", "-aq"]).ok().prints("");
+    host.minictl("ps -aq").ok().prints("");
     host.sh(&format!("rm {}/filler", host.data().display()))
         .ok();
-    host.minictl([
-        "run",
-        "--rm",
-        "--name",
-        "never",
-        "--network",
-        "none",
-        &image,
-        "echo",
-        "room",
-    ])
+    host.minictl(format!(
+        "run --rm --name never --network none {image} echo room"
+    ))
     .ok()
     .prints("room");
     assert!(
@@ -92,20 +84,11 @@ fn a_limit_the_kernel_refuses() {
     let mut host = tests::host!();
     let image = host.busybox();
     // More than this machine has.
-    host.minictl(["run", "--rm", "--cpuset-cpus", "0-9999", &image, "true"])
+    host.minictl(format!("run --rm --cpuset-cpus 0-9999 {image} true"))
         .refused(125, &["cpuset"]);
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "xx",
-        "--cpuset-mems",
-        "77",
-        &image,
-        "true",
-    ])
-    .refused(125, &["77"]);
-    host.minictl(["rm", "-f", "xx"]);
+    host.minictl(format!("run -d --name xx --cpuset-mems 77 {image} true"))
+        .refused(125, &["77"]);
+    host.minictl("rm -f xx");
     assert!(host.containers().is_empty());
 }
 
@@ -129,17 +112,9 @@ fn two_of_one_name_at_once() {
     for _ in 0..5 {
         let both: Vec<_> = (0..2)
             .map(|_| {
-                host.spawn([
-                    "run",
-                    "-d",
-                    "--name",
-                    "same",
-                    "--network",
-                    "none",
-                    &image,
-                    "sleep",
-                    "1000",
-                ])
+                host.spawn(format!(
+                    "run -d --name same --network none {image} sleep 1000"
+                ))
             })
             .collect();
         let done: Vec<_> = both.into_iter().map(|run| run.wait()).collect();
@@ -149,7 +124,7 @@ fn two_of_one_name_at_once() {
         let loser = done.iter().find(|done| done.code == 125).expect("a loser");
         assert!(loser.stderr.contains("same"), "{loser}");
         assert_eq!(host.containers().len(), 1);
-        host.minictl(["rm", "-f", "same"]).ok();
+        host.minictl("rm -f same").ok();
     }
 }
 
@@ -181,7 +156,7 @@ fn fifty_at_once() {
         addresses.push(done.text());
     }
     assert_eq!(addresses.len(), 50);
-    host.minictl(["ps", "-aq"]).ok().prints("");
+    host.minictl("ps -aq").ok().prints("");
 }
 
 #[test]
@@ -206,7 +181,7 @@ fn fifty_that_stay() {
     for run in runs {
         run.wait_for(Duration::from_secs(100)).ok();
     }
-    assert_eq!(host.minictl(["ps", "-q"]).ok().lines().len(), 50);
+    assert_eq!(host.minictl("ps -q").ok().lines().len(), 50);
     let addresses: std::collections::BTreeSet<String> = (0..50)
         .map(|number| {
             host.minictl([
@@ -221,57 +196,32 @@ fn fifty_that_stay() {
         .collect();
     assert_eq!(addresses.len(), 50, "each has an address of its own");
     let names: Vec<String> = (0..50).map(|number| format!("c{number}")).collect();
-    host.minictl(["rm", "-f"].map(str::to_owned).into_iter().chain(names))
-        .ok();
+    host.minictl(format!("rm -f {}", names.join(" "))).ok();
 }
 
 #[test]
 fn the_run_root_is_lost_as_by_a_reboot() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl(["network", "create", "own"]).ok();
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "kept",
-        "--network",
-        "own",
-        "-p",
-        "8080:80",
-        "-v",
-        "store:/store",
-        &image,
-        "sh",
-        "-c",
-        "echo run >> /kept; cat /kept; sleep 1000",
-    ])
+    host.minictl("network create own").ok();
+    host.minictl(format!("run -d --name kept --network own -p 8080:80 -v store:/store {image} sh -c 'echo run >> /kept; cat /kept; sleep 1000'"))
     .ok();
-    host.minictl([
-        "run",
-        "-d",
-        "--rm",
-        "--name",
-        "gone",
-        "--network",
-        "none",
-        &image,
-        "sleep",
-        "1000",
-    ])
+    host.minictl(format!(
+        "run -d --rm --name gone --network none {image} sleep 1000"
+    ))
     .ok();
     host.until_logged("kept", "run");
     host.reboot();
-    host.minictl(["ps", "-q"]).ok().prints("");
-    host.minictl(["ps", "-a", "--format", "{{.Names}}"])
+    host.minictl("ps -q").ok().prints("");
+    host.minictl("ps -a --format {{.Names}}")
         .ok()
         .prints("kept");
     assert_eq!(host.inspect("kept", "/State/Status"), "exited");
-    host.minictl(["start", "kept"]).ok();
+    host.minictl("start kept").ok();
     host.until_logged("kept", "run\nrun");
-    host.minictl(["rm", "-f", "kept"]).ok();
-    host.minictl(["volume", "rm", "store"]).ok();
-    host.minictl(["network", "rm", "own"]).ok();
+    host.minictl("rm -f kept").ok();
+    host.minictl("volume rm store").ok();
+    host.minictl("network rm own").ok();
 }
 
 #[test]
@@ -279,15 +229,7 @@ fn a_record_that_is_damaged_is_told_of_and_removable() {
     let mut host = tests::host!();
     let image = host.busybox();
     let id = host
-        .minictl([
-            "create",
-            "--name",
-            "hurt",
-            "--network",
-            "none",
-            &image,
-            "true",
-        ])
+        .minictl(format!("create --name hurt --network none {image} true"))
         .ok()
         .text();
     let record = host
@@ -296,46 +238,23 @@ fn a_record_that_is_damaged_is_told_of_and_removable() {
         .join(&id)
         .join("container.json");
     std::fs::write(&record, "{").expect("damage the record");
-    host.minictl([
-        "create",
-        "--name",
-        "fine",
-        "--network",
-        "none",
-        &image,
-        "true",
-    ])
-    .ok();
-    let listed = host.minictl(["ps", "-a"]).ok();
+    host.minictl(format!("create --name fine --network none {image} true"))
+        .ok();
+    let listed = host.minictl("ps -a").ok();
     assert!(
         listed.stdout.contains("fine") && listed.stderr.contains("damaged"),
         "{listed}"
     );
-    host.minictl(["rm", "fine"]).ok();
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        &image,
-        "echo",
-        "others work",
-    ])
+    host.minictl("rm fine").ok();
+    host.minictl(format!(
+        "run --rm --network none {image} echo 'others work'"
+    ))
     .ok()
     .prints("others work");
-    host.minictl(["rm", "hurt"])
-        .refused(1, &["damaged", "rm -f"]);
-    host.minictl(["rm", "-f", "hurt"]).ok();
-    host.minictl([
-        "create",
-        "--name",
-        "hurt",
-        "--network",
-        "none",
-        &image,
-        "true",
-    ])
-    .ok();
+    host.minictl("rm hurt").refused(1, &["damaged", "rm -f"]);
+    host.minictl("rm -f hurt").ok();
+    host.minictl(format!("create --name hurt --network none {image} true"))
+        .ok();
     assert_eq!(host.inspect("hurt", "/State/Status"), json!("created"));
-    host.minictl(["rm", "-f", "hurt"]).ok();
+    host.minictl("rm -f hurt").ok();
 }

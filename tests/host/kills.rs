@@ -13,16 +13,16 @@ use tests::image::{Compression, Image, busybox_layer};
 /// whether it still works, and `after` cleans up.
 fn at_every_moment(host: &Host, before: impl Fn(), line: &[&str], after: impl Fn()) {
     before();
-    let whole = host.minictl(line.iter().copied());
+    let whole = host.minictl(line);
     after();
     let steps = 16;
     for step in 0..steps {
         before();
-        let victim = host.spawn(line.iter().copied());
+        let victim = host.spawn(line);
         sleep(whole.took.min(Duration::from_secs(2)) * step / steps);
         victim.kill9();
         // The next command heals, and every list can be read.
-        host.minictl(["ps", "-a"]).ok();
+        host.minictl("ps -a").ok();
         after();
     }
     let left: Vec<String> = host.leaks();
@@ -40,7 +40,7 @@ fn remove_all(host: &Host) {
         if all.is_empty() {
             return Some(());
         }
-        host.minictl(["rm", "-f"].map(str::to_owned).into_iter().chain(all));
+        host.minictl(format!("rm -f {}", all.join(" ")));
         None
     });
 }
@@ -53,14 +53,14 @@ fn in_a_pull() {
     let layer = image.layer_digests()[0].clone();
     let reference = fake.push("app", "1", &image);
     fake.fault(&layer, Fault::Slow(20_000, Duration::from_millis(10)), 1);
-    let pull = host.spawn(["pull", "-q", &reference]);
+    let pull = host.spawn(format!("pull -q {reference}"));
     tests::eventually("the layer is asked for", || {
         (fake.gets(&layer) == 1).then_some(())
     });
     sleep(Duration::from_millis(300));
     pull.kill9();
-    host.minictl(["images", "-q"]).ok().prints("");
-    host.minictl(["pull", "-q", &reference]).ok();
+    host.minictl("images -q").ok().prints("");
+    host.minictl(format!("pull -q {reference}")).ok();
     let resumed = fake
         .requests()
         .iter()
@@ -69,15 +69,9 @@ fn in_a_pull() {
         resumed,
         "the second pull goes on where the first was killed"
     );
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        &reference,
-        "cat",
-        "/srv/data/seed",
-    ])
+    host.minictl(format!(
+        "run --rm --network none {reference} cat /srv/data/seed"
+    ))
     .ok()
     .prints("from the image");
 }
@@ -91,19 +85,13 @@ fn at_every_moment_of_a_pull() {
         || (),
         &["pull", "-q", &image],
         || {
-            host.minictl(["pull", "-q", &image]).ok();
-            host.minictl([
-                "run",
-                "--rm",
-                "--network",
-                "none",
-                &image,
-                "cat",
-                "/srv/data/seed",
-            ])
+            host.minictl(format!("pull -q {image}")).ok();
+            host.minictl(format!(
+                "run --rm --network none {image} cat /srv/data/seed"
+            ))
             .ok()
             .prints("from the image");
-            host.minictl(["rmi", &image]).ok();
+            host.minictl(format!("rmi {image}")).ok();
         },
     );
 }
@@ -118,20 +106,12 @@ fn in_create() {
         &["create", "--name", "xx", "-v", "v:/v", &image, "true"],
         || {
             remove_all(&host);
-            host.minictl([
-                "create",
-                "--name",
-                "xx",
-                "--network",
-                "none",
-                &image,
-                "true",
-            ])
-            .ok();
-            host.minictl(["rm", "xx"]).ok();
+            host.minictl(format!("create --name xx --network none {image} true"))
+                .ok();
+            host.minictl("rm xx").ok();
         },
     );
-    host.minictl(["volume", "rm", "v"]);
+    host.minictl("volume rm v");
 }
 
 #[test]
@@ -146,10 +126,8 @@ fn in_run() {
         ],
         || {
             remove_all(&host);
-            host.minictl([
-                "run", "--rm", "--name", "xx", "-p", "8080:80", &image, "true",
-            ])
-            .ok();
+            host.minictl(format!("run --rm --name xx -p 8080:80 {image} true"))
+                .ok();
         },
     );
 }
@@ -158,20 +136,11 @@ fn in_run() {
 fn in_start() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl(["network", "create", "own"]).ok();
+    host.minictl("network create own").ok();
     let make = || {
-        host.minictl([
-            "create",
-            "--name",
-            "xx",
-            "--network",
-            "own",
-            "-p",
-            "8080:80",
-            &image,
-            "sleep",
-            "1000",
-        ])
+        host.minictl(format!(
+            "create --name xx --network own -p 8080:80 {image} sleep 1000"
+        ))
         .ok();
     };
     at_every_moment(&host, make, &["start", "xx"], || {
@@ -184,11 +153,11 @@ fn in_start() {
             "{state}"
         );
         tests::eventually("it starts", || {
-            (host.minictl(["start", "xx"]).code == 0).then_some(())
+            (host.minictl("start xx").code == 0).then_some(())
         });
         remove_all(&host);
     });
-    host.minictl(["network", "rm", "own"]).ok();
+    host.minictl("network rm own").ok();
 }
 
 #[test]
@@ -196,10 +165,8 @@ fn in_stop_and_remove() {
     let mut host = tests::host!();
     let image = host.busybox();
     let make = || {
-        host.minictl([
-            "run", "-d", "--name", "xx", "-p", "8080:80", &image, "sleep", "1000",
-        ])
-        .ok();
+        host.minictl(format!("run -d --name xx -p 8080:80 {image} sleep 1000"))
+            .ok();
     };
     for verb in [&["stop", "-t", "0", "xx"][..], &["rm", "-f", "xx"]] {
         at_every_moment(&host, make, verb, || remove_all(&host));
@@ -210,15 +177,9 @@ fn in_stop_and_remove() {
 fn of_the_client_in_the_foreground() {
     let mut host = tests::host!();
     let image = host.busybox();
-    let client = host.spawn([
-        "run",
-        "--name",
-        "xx",
-        &image,
-        "sh",
-        "-c",
-        "echo ready; while :; do echo tick; sleep 0.05; done",
-    ]);
+    let client = host.spawn(format!(
+        "run --name xx {image} sh -c 'echo ready; while :; do echo tick; sleep 0.05; done'"
+    ));
     tests::eventually("the container prints", || {
         client.stdout().contains("tick").then_some(())
     });
@@ -226,18 +187,16 @@ fn of_the_client_in_the_foreground() {
     // As with Docker: the container does not depend on who started it.
     sleep(Duration::from_millis(300));
     assert_eq!(host.inspect("xx", "/State/Running"), json!(true));
-    host.minictl(["exec", "xx", "true"]).ok();
-    host.minictl(["rm", "-f", "xx"]).ok();
+    host.minictl("exec xx true").ok();
+    host.minictl("rm -f xx").ok();
 }
 
 #[test]
 fn of_the_monitor() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl([
-        "run", "-d", "--name", "xx", "-p", "8080:80", &image, "sleep", "1000",
-    ])
-    .ok();
+    host.minictl(format!("run -d --name xx -p 8080:80 {image} sleep 1000"))
+        .ok();
     let pid = host
         .inspect("xx", "/State/Pid")
         .as_i64()
@@ -246,27 +205,27 @@ fn of_the_monitor() {
     tests::eventually("the container dies with its monitor", || {
         (!PathBuf::from(format!("/proc/{pid}")).exists()).then_some(())
     });
-    host.minictl(["ps", "-q"]).ok().prints("");
+    host.minictl("ps -q").ok().prints("");
     assert_eq!(host.inspect("xx", "/State/Status"), "exited");
     assert_eq!(host.inspect("xx", "/State/ExitCode"), json!(137));
     // Its port and its address are free again, and it can be started again.
-    host.minictl(["run", "--rm", "-p", "8080:80", &image, "true"])
+    host.minictl(format!("run --rm -p 8080:80 {image} true"))
         .ok();
-    host.minictl(["start", "xx"]).ok();
+    host.minictl("start xx").ok();
     assert_eq!(host.inspect("xx", "/State/Running"), json!(true));
     let pid = host
         .inspect("xx", "/State/Pid")
         .as_i64()
         .expect("a process id");
     kill_parent(pid);
-    host.minictl(["rm", "-f", "xx"]).ok();
+    host.minictl("rm -f xx").ok();
 }
 
 #[test]
 fn of_the_monitor_of_a_container_that_removes_itself() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl(["run", "-d", "--rm", "--name", "xx", &image, "sleep", "1000"])
+    host.minictl(format!("run -d --rm --name xx {image} sleep 1000"))
         .ok();
     let pid = host
         .inspect("xx", "/State/Pid")
@@ -282,23 +241,14 @@ fn of_the_monitor_of_a_container_that_removes_itself() {
 fn of_the_resolver() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl(["network", "create", "own"]).ok();
+    host.minictl("network create own").ok();
     for name in ["one", "two"] {
-        host.minictl([
-            "run",
-            "-d",
-            "--name",
-            name,
-            "--network",
-            "own",
-            &image,
-            "sleep",
-            "1000",
-        ])
+        host.minictl(format!(
+            "run -d --name {name} --network own {image} sleep 1000"
+        ))
         .ok();
     }
-    host.minictl(["exec", "one", "ping", "-c1", "-w3", "two"])
-        .ok();
+    host.minictl("exec one ping -c1 -w3 two").ok();
     for pid in host.watched().processes() {
         let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         if line.contains("resolver") {
@@ -307,22 +257,11 @@ fn of_the_resolver() {
         }
     }
     // The next command that connects something brings it back.
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "own",
-        &image,
-        "ping",
-        "-c1",
-        "-w3",
-        "two",
-    ])
-    .ok();
-    host.minictl(["exec", "one", "ping", "-c1", "-w3", "two"])
+    host.minictl(format!("run --rm --network own {image} ping -c1 -w3 two"))
         .ok();
-    host.minictl(["rm", "-f", "one", "two"]).ok();
-    host.minictl(["network", "rm", "own"]).ok();
+    host.minictl("exec one ping -c1 -w3 two").ok();
+    host.minictl("rm -f one two").ok();
+    host.minictl("network rm own").ok();
 }
 
 /// `kill -9` of the process that `pid` is a child of: the container's monitor.

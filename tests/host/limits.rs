@@ -76,27 +76,18 @@ fn limits_are_where_the_kernel_reads_them() {
             "{seen}, not one of {expected:?}"
         );
     }
-    host.minictl(["rm", "-f", "limited"]).ok();
+    host.minictl("rm -f limited").ok();
 }
 
 #[test]
 fn memory_swap_follows_dockers_rule() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl(["run", "--rm", "--memory-swap", "64m", &image, "true"])
+    host.minictl(format!("run --rm --memory-swap 64m {image} true"))
         .refused(125, &["memory"]);
-    host.minictl([
-        "run",
-        "--rm",
-        "-m",
-        "64m",
-        "--memory-swap",
-        "32m",
-        &image,
-        "true",
-    ])
-    .refused(125, &["memory"]);
-    host.minictl(["run", "--rm", "-m", "100k", &image, "true"])
+    host.minictl(format!("run --rm -m 64m --memory-swap 32m {image} true"))
+        .refused(125, &["memory"]);
+    host.minictl(format!("run --rm -m 100k {image} true"))
         .refused(125, &["memory limit is too low"]);
     for (swap, bytes) in [("64m", 0_u64), ("96m", 32 << 20)] {
         let id = limited(&mut host, &["-m", "64m", "--memory-swap", swap]);
@@ -113,7 +104,7 @@ fn memory_swap_follows_dockers_rule() {
                 bytes.to_string()
             );
         }
-        host.minictl(["rm", "-f", "limited"]).ok();
+        host.minictl("rm -f limited").ok();
     }
 }
 
@@ -122,28 +113,18 @@ fn too_much_memory_is_fatal_and_told() {
     let mut host = tests::host!();
     let image = host.busybox();
     let probe = format!("{}:/probe:ro", tests::host::binary("probe").display());
-    let run = [
-        "run",
-        "--name",
-        "greedy",
-        "--network",
-        "none",
-        "-m",
-        "32m",
-        "-v",
-        &probe,
-        &image,
-        "/probe",
-        "memory",
-    ];
-    let line = |mebibytes: &'static str| run.iter().copied().chain([mebibytes]);
-    host.minictl(line("8")).ok().prints("touched 8");
+    let line = |mebibytes: u32| {
+        format!(
+            "run --name greedy --network none -m 32m -v {probe} {image} /probe memory {mebibytes}"
+        )
+    };
+    host.minictl(line(8)).ok().prints("touched 8");
     assert_eq!(host.inspect("greedy", "/State/OOMKilled"), json!(false));
-    host.minictl(["rm", "greedy"]).ok();
-    host.minictl(line("128")).code(137);
+    host.minictl("rm greedy").ok();
+    host.minictl(line(128)).code(137);
     assert_eq!(host.inspect("greedy", "/State/OOMKilled"), json!(true));
     assert_eq!(host.inspect("greedy", "/State/ExitCode"), json!(137));
-    host.minictl(["rm", "greedy"]).ok();
+    host.minictl("rm greedy").ok();
 }
 
 #[test]
@@ -152,20 +133,9 @@ fn too_many_processes_are_refused_to_it() {
     let image = host.busybox();
     let probe = format!("{}:/probe:ro", tests::host::binary("probe").display());
     let forks = |limit: &str| {
-        host.minictl([
-            "run",
-            "--rm",
-            "--network",
-            "none",
-            "--pids-limit",
-            limit,
-            "-v",
-            &probe,
-            &image,
-            "/probe",
-            "forks",
-            "40",
-        ])
+        host.minictl(format!(
+            "run --rm --network none --pids-limit {limit} -v {probe} {image} /probe forks 40"
+        ))
         .ok()
         .text()
     };
@@ -177,11 +147,11 @@ fn too_many_processes_are_refused_to_it() {
 fn a_share_of_a_processor_is_no_more() {
     let mut host = tests::host!();
     limited(&mut host, &["--cpus", "0.2"]);
-    host.minictl(["exec", "-d", "limited", "sh", "-c", "while :; do :; done"])
+    host.minictl("exec -d limited sh -c 'while :; do :; done'")
         .ok();
     let ticks = || {
         let top = host
-            .minictl(["exec", "limited", "sh", "-c", "cat /proc/[0-9]*/stat"])
+            .minictl("exec limited sh -c 'cat /proc/[0-9]*/stat'")
             .ok();
         let used = |line: &str| {
             line.rsplit(") ")
@@ -196,7 +166,7 @@ fn a_share_of_a_processor_is_no_more() {
     let used = ticks() - before;
     // 2 s at a fifth of a processor are 40 ticks of 10 ms; without the limit they would be about 200.
     assert!(used <= 80, "used {used} ticks");
-    host.minictl(["rm", "-f", "limited"]).ok();
+    host.minictl("rm -f limited").ok();
 }
 
 #[test]
@@ -229,16 +199,11 @@ fn resource_limits_of_a_process_are_set() {
 fn a_device_may_be_throttled() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl([
-        "run",
-        "--rm",
-        "--device-read-bps",
-        "/dev/nosuch:1mb",
-        &image,
-        "true",
-    ])
+    host.minictl(format!(
+        "run --rm --device-read-bps /dev/nosuch:1mb {image} true"
+    ))
     .refused(125, &["/dev/nosuch"]);
-    host.minictl(["run", "--rm", "--blkio-weight", "5", &image, "true"])
+    host.minictl(format!("run --rm --blkio-weight 5 {image} true"))
         .refused(125, &["5"]);
 }
 

@@ -6,55 +6,33 @@ use std::time::Duration;
 fn both_streams_are_kept_apart_and_in_order() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "two",
-        "--network",
-        "none",
-        &image,
-        "sh",
-        "-c",
-        "echo one; echo bad >&2; echo two; printf end",
-    ])
+    host.minictl(format!("run -d --name two --network none {image} sh -c 'echo one; echo bad >&2; echo two; printf end'"))
     .ok();
-    host.minictl(["wait", "two"]).ok().prints("0");
-    let logs = host.minictl(["logs", "two"]).ok();
+    host.minictl("wait two").ok().prints("0");
+    let logs = host.minictl("logs two").ok();
     assert_eq!(
         (logs.stdout.as_str(), logs.stderr.as_str()),
         ("one\ntwo\nend", "bad\n")
     );
-    let tail = host.minictl(["logs", "--tail", "1", "two"]).ok();
+    let tail = host.minictl("logs --tail 1 two").ok();
     assert_eq!(tail.stdout, "end");
-    let stamped = host.minictl(["logs", "-t", "two"]).ok();
+    let stamped = host.minictl("logs -t two").ok();
     let first = stamped.stdout.lines().next().unwrap_or_default();
     assert!(
         first.starts_with("20") && first.contains('T') && first.ends_with(" one"),
         "{stamped}"
     );
-    host.minictl(["rm", "two"]).ok();
-    host.minictl(["logs", "two"]).refused(1, &["two"]);
+    host.minictl("rm two").ok();
+    host.minictl("logs two").refused(1, &["two"]);
 }
 
 #[test]
 fn a_follower_sees_each_line_as_it_comes_and_ends_with_the_container() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "talks",
-        "--network",
-        "none",
-        &image,
-        "sh",
-        "-c",
-        "echo before; sleep 0.5; echo after; sleep 0.5",
-    ])
+    host.minictl(format!("run -d --name talks --network none {image} sh -c 'echo before; sleep 0.5; echo after; sleep 0.5'"))
     .ok();
-    let follower = host.spawn(["logs", "-f", "talks"]);
+    let follower = host.spawn("logs -f talks");
     tests::eventually("the first line", || {
         follower.stdout().contains("before").then_some(())
     });
@@ -62,35 +40,26 @@ fn a_follower_sees_each_line_as_it_comes_and_ends_with_the_container() {
         .wait_for(Duration::from_secs(5))
         .ok()
         .prints("before\nafter");
-    host.minictl(["rm", "talks"]).ok();
+    host.minictl("rm talks").ok();
 }
 
 #[test]
 fn a_flood_is_kept_whole_or_rotated_as_asked() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "flood",
-        "--network",
-        "none",
-        &image,
-        "seq",
-        "1",
-        "50000",
-    ])
+    host.minictl(format!(
+        "run -d --name flood --network none {image} seq 1 50000"
+    ))
     .ok();
-    host.minictl(["wait", "flood"]).ok();
-    assert_eq!(host.minictl(["logs", "flood"]).ok().lines().len(), 50_000);
+    host.minictl("wait flood").ok();
+    assert_eq!(host.minictl("logs flood").ok().lines().len(), 50_000);
     let options = ["--log-opt", "max-size=64k", "--log-opt", "max-file=2"];
     let mut line = vec!["run", "-d", "--name", "small", "--network", "none"];
     line.extend(options);
     line.extend([image.as_str(), "seq", "1", "50000"]);
     host.minictl(line).ok();
-    host.minictl(["wait", "small"]).ok();
-    let kept = host.minictl(["logs", "small"]).ok();
+    host.minictl("wait small").ok();
+    let kept = host.minictl("logs small").ok();
     assert!(
         kept.lines().len() < 10_000,
         "rotated: {} lines",
@@ -100,5 +69,5 @@ fn a_flood_is_kept_whole_or_rotated_as_asked() {
         kept.stdout.ends_with("\n50000\n"),
         "the end is what is kept"
     );
-    host.minictl(["rm", "flood", "small"]).ok();
+    host.minictl("rm flood small").ok();
 }

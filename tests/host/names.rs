@@ -9,55 +9,38 @@ use tests::peer::Peer;
 fn containers_find_each_other_by_name() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl(["network", "create", "own"]).ok();
+    host.minictl("network create own").ok();
     for (name, alias) in [("one", "first"), ("two", "second")] {
-        host.minictl([
-            "run",
-            "-d",
-            "--name",
-            name,
-            "--network",
-            "own",
-            "--network-alias",
-            alias,
-            &image,
-            "sleep",
-            "1000",
-        ])
+        host.minictl(format!(
+            "run -d --name {name} --network own --network-alias {alias} {image} sleep 1000"
+        ))
         .ok();
     }
     let two = host
-        .minictl([
-            "inspect",
-            "-f",
-            "{{.NetworkSettings.Networks.own.IPAddress}}",
-            "two",
-        ])
+        .minictl("inspect -f {{.NetworkSettings.Networks.own.IPAddress}} two")
         .ok()
         .text();
     let id = host.inspect("two", "/Id").as_str().expect("an id")[..12].to_owned();
     for name in ["two", "second", "TWO", &id] {
         let found = host
-            .minictl(["exec", "one", "nslookup", "-type=a", name])
+            .minictl(format!("exec one nslookup -type=a {name}"))
             .ok();
         assert!(found.stdout.contains(&two), "{name} is {two}: {found}");
     }
-    host.minictl(["exec", "two", "ping", "-c1", "-w3", "one"])
-        .ok();
-    let unknown = host.minictl(["exec", "one", "nslookup", "-type=a", "nobody"]);
+    host.minictl("exec two ping -c1 -w3 one").ok();
+    let unknown = host.minictl("exec one nslookup -type=a nobody");
     assert!(
         unknown.code != 0 && unknown.took < Duration::from_secs(4),
         "{unknown}"
     );
-    host.minictl(["rm", "-f", "two"]).ok();
+    host.minictl("rm -f two").ok();
     assert_ne!(
-        host.minictl(["exec", "one", "nslookup", "-type=a", "two"])
-            .code,
+        host.minictl("exec one nslookup -type=a two").code,
         0,
         "a name goes with its container"
     );
-    host.minictl(["rm", "-f", "one"]).ok();
-    host.minictl(["network", "rm", "own"]).ok();
+    host.minictl("rm -f one").ok();
+    host.minictl("network rm own").ok();
 }
 
 #[test]
@@ -65,53 +48,26 @@ fn a_name_is_known_in_its_own_network_only() {
     let mut host = tests::host!();
     let image = host.busybox();
     for network in ["red", "blue"] {
-        host.minictl(["network", "create", network]).ok();
+        host.minictl(format!("network create {network}")).ok();
     }
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "db",
-        "--network",
-        "red",
-        &image,
-        "sleep",
-        "1000",
-    ])
-    .ok();
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "red",
-        &image,
-        "ping",
-        "-c1",
-        "-w3",
-        "db",
-    ])
-    .ok();
+    host.minictl(format!("run -d --name db --network red {image} sleep 1000"))
+        .ok();
+    host.minictl(format!("run --rm --network red {image} ping -c1 -w3 db"))
+        .ok();
     assert_ne!(
-        host.minictl([
-            "run",
-            "--rm",
-            "--network",
-            "blue",
-            &image,
-            "nslookup",
-            "-type=a",
-            "db"
-        ])
+        host.minictl(format!(
+            "run --rm --network blue {image} nslookup -type=a db"
+        ))
         .code,
         0
     );
     assert_ne!(
-        host.minictl(["run", "--rm", &image, "nslookup", "-type=a", "db"])
+        host.minictl(format!("run --rm {image} nslookup -type=a db"))
             .code,
         0
     );
-    host.minictl(["rm", "-f", "db"]).ok();
-    host.minictl(["network", "rm", "red", "blue"]).ok();
+    host.minictl("rm -f db").ok();
+    host.minictl("network rm red blue").ok();
 }
 
 #[test]
@@ -145,53 +101,33 @@ fn other_names_are_asked_of_the_hosts_resolver() {
             let _ = socket.send_to(&answer, from);
         }
     });
-    host.minictl(["network", "create", "own"]).ok();
+    host.minictl("network create own").ok();
     let found = host
-        .minictl([
-            "run",
-            "--rm",
-            "--network",
-            "own",
-            &image,
-            "nslookup",
-            "-type=a",
-            "far.example.test",
-        ])
+        .minictl(format!(
+            "run --rm --network own {image} nslookup -type=a far.example.test"
+        ))
         .ok();
     assert!(found.stdout.contains("203.0.113.5"), "{found}");
     // On the default bridge the host's resolver is asked directly.
     let found = host
-        .minictl([
-            "run",
-            "--rm",
-            &image,
-            "sh",
-            "-c",
-            "cat /etc/resolv.conf; nslookup -type=a far.example.test",
-        ])
+        .minictl(format!(
+            "run --rm {image} sh -c 'cat /etc/resolv.conf; nslookup -type=a far.example.test'"
+        ))
         .ok();
     assert!(
         found.stdout.contains("nameserver 192.0.2.2") && found.stdout.contains("203.0.113.5"),
         "{found}"
     );
     let own = host
-        .minictl([
-            "run",
-            "--rm",
-            "--dns",
-            "192.0.2.9",
-            "--dns-search",
-            "other.test",
-            &image,
-            "cat",
-            "/etc/resolv.conf",
-        ])
+        .minictl(format!(
+            "run --rm --dns 192.0.2.9 --dns-search other.test {image} cat /etc/resolv.conf"
+        ))
         .ok();
     assert!(
         own.stdout.contains("nameserver 192.0.2.9") && own.stdout.contains("search other.test"),
         "{own}"
     );
-    host.minictl(["network", "rm", "own"]).ok();
+    host.minictl("network rm own").ok();
     host.sh("umount /etc/resolv.conf").ok();
 }
 
@@ -199,38 +135,15 @@ fn other_names_are_asked_of_the_hosts_resolver() {
 fn addresses_are_named_back() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl(["network", "create", "own"]).ok();
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "db",
-        "--network",
-        "own",
-        &image,
-        "sleep",
-        "1000",
-    ])
-    .ok();
+    host.minictl("network create own").ok();
+    host.minictl(format!("run -d --name db --network own {image} sleep 1000"))
+        .ok();
     let address = host
-        .minictl([
-            "inspect",
-            "-f",
-            "{{.NetworkSettings.Networks.own.IPAddress}}",
-            "db",
-        ])
+        .minictl("inspect -f {{.NetworkSettings.Networks.own.IPAddress}} db")
         .ok()
         .text();
-    let found = host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "own",
-        &image,
-        "nslookup",
-        &address,
-    ]);
+    let found = host.minictl(format!("run --rm --network own {image} nslookup {address}"));
     assert!(found.stdout.contains("db"), "{found}");
-    host.minictl(["rm", "-f", "db"]).ok();
-    host.minictl(["network", "rm", "own"]).ok();
+    host.minictl("rm -f db").ok();
+    host.minictl("network rm own").ok();
 }

@@ -39,12 +39,12 @@ fn the_default_bridge_leads_out_under_the_hosts_address() {
 fn containers_of_one_bridge_reach_each_other() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl([
-        "run", "-d", "--name", "server", &image, "httpd", "-f", "-p", "80", "-h", "/etc",
-    ])
+    host.minictl(format!(
+        "run -d --name server {image} httpd -f -p 80 -h /etc"
+    ))
     .ok();
     let address = host
-        .minictl(["inspect", "-f", "{{.NetworkSettings.IPAddress}}", "server"])
+        .minictl("inspect -f {{.NetworkSettings.IPAddress}} server")
         .ok()
         .text();
     sh(
@@ -55,7 +55,7 @@ fn containers_of_one_bridge_reach_each_other() {
     )
     .ok()
     .prints("root:x:0:");
-    host.minictl(["rm", "-f", "server"]).ok();
+    host.minictl("rm -f server").ok();
 }
 
 #[test]
@@ -63,31 +63,14 @@ fn networks_are_isolated_from_each_other() {
     let mut host = tests::host!();
     let image = host.busybox();
     for name in ["red", "blue"] {
-        host.minictl(["network", "create", name]).ok();
+        host.minictl(format!("network create {name}")).ok();
     }
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "server",
-        "--network",
-        "red",
-        &image,
-        "httpd",
-        "-f",
-        "-p",
-        "80",
-        "-h",
-        "/etc",
-    ])
+    host.minictl(format!(
+        "run -d --name server --network red {image} httpd -f -p 80 -h /etc"
+    ))
     .ok();
     let address = host
-        .minictl([
-            "inspect",
-            "-f",
-            "{{.NetworkSettings.Networks.red.IPAddress}}",
-            "server",
-        ])
+        .minictl("inspect -f {{.NetworkSettings.Networks.red.IPAddress}} server")
         .ok()
         .text();
     let ask = format!("fetch {address} 80 /group >/dev/null && echo reached");
@@ -99,10 +82,8 @@ fn networks_are_isolated_from_each_other() {
         "reached"
     );
     assert_ne!(sh(&host, &image, &[], &ask).text(), "reached");
-    host.minictl(["rm", "-f", "server"]).ok();
-    host.minictl(["network", "rm", "red", "blue"])
-        .ok()
-        .prints("red\nblue");
+    host.minictl("rm -f server").ok();
+    host.minictl("network rm red blue").ok().prints("red\nblue");
 }
 
 #[test]
@@ -113,8 +94,7 @@ fn an_internal_network_leads_nowhere() {
     let _listener = peer
         .spaces()
         .enter(|| TcpListener::bind("192.0.2.2:80").expect("a port of the peer"));
-    host.minictl(["network", "create", "--internal", "inner"])
-        .ok();
+    host.minictl("network create --internal inner").ok();
     sh(
         &host,
         &image,
@@ -123,21 +103,9 @@ fn an_internal_network_leads_nowhere() {
     )
     .ok()
     .prints("in");
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "server",
-        "--network",
-        "inner",
-        &image,
-        "httpd",
-        "-f",
-        "-p",
-        "80",
-        "-h",
-        "/etc",
-    ])
+    host.minictl(format!(
+        "run -d --name server --network inner {image} httpd -f -p 80 -h /etc"
+    ))
     .ok();
     sh(
         &host,
@@ -147,8 +115,8 @@ fn an_internal_network_leads_nowhere() {
     )
     .ok()
     .prints("root:x:0:");
-    host.minictl(["rm", "-f", "server"]).ok();
-    host.minictl(["network", "rm", "inner"]).ok();
+    host.minictl("rm -f server").ok();
+    host.minictl("network rm inner").ok();
 }
 
 #[test]
@@ -178,48 +146,24 @@ fn the_hosts_network_is_the_hosts() {
     )
     .ok()
     .prints(&own);
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "server",
-        "--network",
-        "host",
-        &image,
-        "httpd",
-        "-f",
-        "-p",
-        "8099",
-        "-h",
-        "/etc",
-    ])
+    host.minictl(format!(
+        "run -d --name server --network host {image} httpd -f -p 8099 -h /etc"
+    ))
     .ok();
     let answer = tests::eventually("an answer", || {
         tests::http::get(host.spaces(), "127.0.0.1:8099", "/group").ok()
     });
     assert_eq!(answer.status, 200);
-    host.minictl(["rm", "-f", "server"]).ok();
+    host.minictl("rm -f server").ok();
 }
 
 #[test]
 fn a_network_may_be_another_containers() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "server",
-        "--network",
-        "none",
-        &image,
-        "httpd",
-        "-f",
-        "-p",
-        "80",
-        "-h",
-        "/etc",
-    ])
+    host.minictl(format!(
+        "run -d --name server --network none {image} httpd -f -p 80 -h /etc"
+    ))
     .ok();
     sh(
         &host,
@@ -229,7 +173,7 @@ fn a_network_may_be_another_containers() {
     )
     .ok()
     .prints("root:x:0:");
-    host.minictl(["rm", "-f", "server"]).ok();
+    host.minictl("rm -f server").ok();
     sh(&host, &image, &["--network", "container:server"], "true").refused(125, &["server"]);
 }
 
@@ -238,35 +182,19 @@ fn a_network_is_made_looked_at_and_removed() {
     let mut host = tests::host!();
     let image = host.busybox();
     let id = host
-        .minictl(["network", "create", "--subnet", "10.123.0.0/24", "own"])
+        .minictl("network create --subnet 10.123.0.0/24 own")
         .ok()
         .text();
     assert_eq!(id.len(), 64, "{id}");
-    host.minictl(["network", "ls", "--format", "{{.Name}} {{.Driver}}"])
+    host.minictl("network ls --format '{{.Name}} {{.Driver}}'")
         .ok()
         .prints("bridge bridge\nhost host\nnone null\nown bridge");
-    host.minictl([
-        "network",
-        "inspect",
-        "-f",
-        "{{(index .IPAM.Config 0).Subnet}}",
-        "own",
-    ])
-    .ok()
-    .prints("10.123.0.0/24");
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "member",
-        "--network",
-        "own",
-        "--ip",
-        "10.123.0.77",
-        &image,
-        "sleep",
-        "1000",
-    ])
+    host.minictl("network inspect -f '{{(index .IPAM.Config 0).Subnet}}' own")
+        .ok()
+        .prints("10.123.0.0/24");
+    host.minictl(format!(
+        "run -d --name member --network own --ip 10.123.0.77 {image} sleep 1000"
+    ))
     .ok();
     host.minictl([
         "exec",
@@ -277,48 +205,25 @@ fn a_network_is_made_looked_at_and_removed() {
     ])
     .ok()
     .prints("10.123.0.77/24");
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "own",
-        "--ip",
-        "10.123.0.77",
-        &image,
-        "true",
-    ])
+    host.minictl(format!(
+        "run --rm --network own --ip 10.123.0.77 {image} true"
+    ))
     .refused(125, &["10.123.0.77"]);
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "own",
-        "--ip",
-        "10.9.9.9",
-        &image,
-        "true",
-    ])
-    .refused(125, &["10.9.9.9"]);
-    host.minictl(["network", "rm", "own"])
+    host.minictl(format!("run --rm --network own --ip 10.9.9.9 {image} true"))
+        .refused(125, &["10.9.9.9"]);
+    host.minictl("network rm own")
         .refused(1, &["own", "member"]);
-    host.minictl(["rm", "-f", "member"]).ok();
-    host.minictl(["network", "create", "own"])
-        .refused(1, &["own"]);
-    host.minictl([
-        "network",
-        "create",
-        "--subnet",
-        "10.123.0.128/25",
-        "overlaps",
-    ])
-    .refused(1, &["10.123.0"]);
-    host.minictl(["network", "rm", "own"]).ok().prints("own");
+    host.minictl("rm -f member").ok();
+    host.minictl("network create own").refused(1, &["own"]);
+    host.minictl("network create --subnet 10.123.0.128/25 overlaps")
+        .refused(1, &["10.123.0"]);
+    host.minictl("network rm own").ok().prints("own");
     for name in ["bridge", "host", "none"] {
-        host.minictl(["network", "rm", name]).refused(1, &[name]);
+        host.minictl(format!("network rm {name}"))
+            .refused(1, &[name]);
     }
-    host.minictl(["network", "rm", "nosuch"])
-        .refused(1, &["nosuch"]);
-    host.minictl(["run", "--rm", "--network", "nosuch", &image, "true"])
+    host.minictl("network rm nosuch").refused(1, &["nosuch"]);
+    host.minictl(format!("run --rm --network nosuch {image} true"))
         .refused(125, &["nosuch"]);
     assert!(host.containers().is_empty());
 }
@@ -337,7 +242,7 @@ fn a_subnet_of_the_hosts_own_is_left_alone() {
     .ok()
     .text();
     assert!(!address.starts_with("10.88."), "{address}");
-    host.minictl(["network", "create", "--subnet", "10.88.5.0/24", "clash"])
+    host.minictl("network create --subnet 10.88.5.0/24 clash")
         .refused(1, &["10.88"]);
     host.sh("ip link delete wired").ok();
 }

@@ -43,13 +43,7 @@ fn a_published_port_is_reached_from_everywhere() {
     answers(host.spaces(), "192.0.2.1:8080", "web");
     answers(peer.spaces(), "192.0.2.1:8080", "web");
     let gateway = host
-        .minictl([
-            "network",
-            "inspect",
-            "-f",
-            "{{(index .IPAM.Config 0).Gateway}}",
-            "bridge",
-        ])
+        .minictl("network inspect -f '{{(index .IPAM.Config 0).Gateway}}' bridge")
         .ok()
         .text();
     let from_inside = |target: &str, network: &str| {
@@ -70,15 +64,15 @@ fn a_published_port_is_reached_from_everywhere() {
     // From another container by each address of the host, and from a container on another network.
     from_inside("192.0.2.1", "bridge");
     from_inside(&gateway, "bridge");
-    host.minictl(["network", "create", "other"]).ok();
+    host.minictl("network create other").ok();
     from_inside("192.0.2.1", "other");
     // From itself, by the host's address.
-    host.minictl(["exec", "web", "fetch", "192.0.2.1", "8080", "/"])
+    host.minictl("exec web fetch 192.0.2.1 8080 /")
         .ok()
         .prints("hello-from-web");
-    host.minictl(["rm", "-f", "web"]).ok();
+    host.minictl("rm -f web").ok();
     silent(host.spaces(), "127.0.0.1:8080");
-    host.minictl(["network", "rm", "other"]).ok();
+    host.minictl("network rm other").ok();
 }
 
 #[test]
@@ -87,10 +81,9 @@ fn the_clients_address_is_kept() {
     let image = host.busybox();
     let peer = Peer::join(&host);
     let probe = format!("{}:/probe:ro", tests::host::binary("probe").display());
-    host.minictl([
-        "run", "-d", "--name", "sees", "-p", "8080:80", "-v", &probe, &image, "/probe", "caller",
-        "80",
-    ])
+    host.minictl(format!(
+        "run -d --name sees -p 8080:80 -v {probe} {image} /probe caller 80"
+    ))
     .ok();
     host.until_logged("sees", "ready");
     let seen = tests::eventually("an answer", || {
@@ -99,7 +92,7 @@ fn the_clients_address_is_kept() {
             .filter(|text| !text.trim().is_empty())
     });
     assert!(seen.contains("192.0.2.2"), "the container sees {seen:?}");
-    host.minictl(["rm", "-f", "sees"]).ok();
+    host.minictl("rm -f sees").ok();
 }
 
 #[test]
@@ -123,9 +116,9 @@ fn an_address_of_the_host_may_be_named() {
         assert!(status.is_ok());
     });
     silent(peer.spaces(), "127.0.0.1:8080");
-    host.minictl(["run", "--rm", "-p", "203.0.113.77:8082:80", &image, "true"])
+    host.minictl(format!("run --rm -p 203.0.113.77:8082:80 {image} true"))
         .refused(125, &["203.0.113.77"]);
-    host.minictl(["rm", "-f", "local", "outer"]).ok();
+    host.minictl("rm -f local outer").ok();
 }
 
 #[test]
@@ -134,20 +127,9 @@ fn datagrams_are_published_too() {
     let image = host.busybox();
     let peer = Peer::join(&host);
     let probe = format!("{}:/probe:ro", tests::host::binary("probe").display());
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "echo",
-        "-p",
-        "5353:53/udp",
-        "-v",
-        &probe,
-        &image,
-        "/probe",
-        "udp",
-        "53",
-    ])
+    host.minictl(format!(
+        "run -d --name echo -p 5353:53/udp -v {probe} {image} /probe udp 53"
+    ))
     .ok();
     host.until_logged("echo", "ready");
     for (spaces, target) in [
@@ -170,7 +152,7 @@ fn datagrams_are_published_too() {
         assert_eq!(answer.expect(target), b"ping", "{target}");
     }
     silent(host.spaces(), "127.0.0.1:5353");
-    host.minictl(["rm", "-f", "echo"]).ok();
+    host.minictl("rm -f echo").ok();
 }
 
 #[test]
@@ -179,11 +161,11 @@ fn ranges_and_free_ports() {
     let image = host.busybox();
     web(&host, "range", &image, &["-p", "9000-9002:80-82"]);
     answers(host.spaces(), "127.0.0.1:9000", "range");
-    host.minictl(["port", "range"])
+    host.minictl("port range")
         .ok()
         .prints("80/tcp -> 0.0.0.0:9000\n81/tcp -> 0.0.0.0:9001\n82/tcp -> 0.0.0.0:9002");
     web(&host, "free", &image, &["-p", "80"]);
-    let target = host.minictl(["port", "free", "80"]).ok().text();
+    let target = host.minictl("port free 80").ok().text();
     let port: u16 = target
         .rsplit(':')
         .next()
@@ -195,8 +177,8 @@ fn ranges_and_free_ports() {
         .configured(serde_json::json!({"ExposedPorts": {"80/tcp": {}, "53/udp": {}}}));
     let exposes = host.registry().push("exposes", "1", &exposes);
     web(&host, "all", &exposes, &["-P"]);
-    assert_eq!(host.minictl(["port", "all"]).ok().lines().len(), 2);
-    host.minictl(["rm", "-f", "range", "free", "all"]).ok();
+    assert_eq!(host.minictl("port all").ok().lines().len(), 2);
+    host.minictl("rm -f range free all").ok();
 }
 
 #[test]
@@ -206,15 +188,13 @@ fn a_taken_port_is_refused_and_named() {
     let listener = host
         .spaces()
         .enter(|| TcpListener::bind("0.0.0.0:8080").expect("a port of the host"));
-    host.minictl(["run", "--rm", "-p", "8080:80", &image, "true"])
+    host.minictl(format!("run --rm -p 8080:80 {image} true"))
         .refused(125, &["8080", "in use"]);
     drop(listener);
     web(&host, "first", &image, &["-p", "8080:80"]);
-    host.minictl([
-        "run", "-d", "--name", "second", "-p", "8080:80", &image, "sleep", "1",
-    ])
-    .refused(125, &["8080"]);
-    host.minictl(["rm", "-f", "second"]);
+    host.minictl(format!("run -d --name second -p 8080:80 {image} sleep 1"))
+        .refused(125, &["8080"]);
+    host.minictl("rm -f second");
     let taken = host
         .spaces()
         .enter(|| TcpListener::bind("0.0.0.0:8080").map(|_| ()));
@@ -223,7 +203,7 @@ fn a_taken_port_is_refused_and_named() {
         "a process of the host can't take a published port"
     );
     answers(host.spaces(), "127.0.0.1:8080", "first");
-    host.minictl(["rm", "-f", "first"]).ok();
+    host.minictl("rm -f first").ok();
     host.spaces()
         .enter(|| TcpListener::bind("0.0.0.0:8080").map(|_| ()))
         .expect("free again");
@@ -243,7 +223,7 @@ fn a_port_that_makes_no_sense_is_refused_with_an_example() {
         "300.1.1.1:80:80",
         ":",
     ] {
-        host.minictl(["run", "--rm", "-p", port, &image, "true"])
+        host.minictl(format!("run --rm -p {port} {image} true"))
             .refused(125, &[port]);
     }
     assert!(host.containers().is_empty());
@@ -255,9 +235,9 @@ fn a_port_follows_its_container_through_stop_and_start() {
     let image = host.busybox();
     web(&host, "web", &image, &["-p", "8080:80"]);
     answers(host.spaces(), "127.0.0.1:8080", "web");
-    host.minictl(["stop", "-t", "0", "web"]).ok();
+    host.minictl("stop -t 0 web").ok();
     silent(host.spaces(), "127.0.0.1:8080");
-    host.minictl(["start", "web"]).ok();
+    host.minictl("start web").ok();
     answers(host.spaces(), "127.0.0.1:8080", "web");
-    host.minictl(["rm", "-f", "web"]).ok();
+    host.minictl("rm -f web").ok();
 }

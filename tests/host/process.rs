@@ -73,7 +73,7 @@ fn entrypoint_and_command_follow_the_image() {
     prints(&host, &[], &command, &[], "cmd");
     prints(&host, &[], &command, &["echo", "own"], "own");
     prints(&host, &[], &neither, &["echo", "own"], "own");
-    host.minictl(["run", "--rm", &neither])
+    host.minictl(format!("run --rm {neither}"))
         .refused(125, &["command"]);
 }
 
@@ -93,7 +93,7 @@ fn a_command_that_cannot_run_says_why() {
             .refused(code, &[word]);
         // As in Docker: what could not start is kept, to be looked at.
         assert_eq!(host.inspect("kept", "/State/ExitCode"), json!(code));
-        host.minictl(["rm", "kept"]).ok();
+        host.minictl("rm kept").ok();
     }
 }
 
@@ -222,7 +222,7 @@ fn the_working_directory_is_made() {
         &Image::busybox().configured(json!({"WorkingDir": "/srv/own"})),
     );
     prints(&host, &[], &configured, &["pwd"], "/srv/own");
-    host.minictl(["run", "--rm", "-w", "relative", &image, "pwd"])
+    host.minictl(format!("run --rm -w relative {image} pwd"))
         .refused(125, &["relative"]);
 }
 
@@ -250,12 +250,12 @@ fn it_has_a_name_of_its_own() {
         "203.0.113.9 far",
     );
     let id = host
-        .minictl(["run", "-d", "--name", "own", &image, "hostname"])
+        .minictl(format!("run -d --name own {image} hostname"))
         .ok()
         .text();
-    host.minictl(["wait", "own"]).ok();
-    host.minictl(["logs", "own"]).ok().prints(&id[..12]);
-    host.minictl(["rm", "own"]).ok();
+    host.minictl("wait own").ok();
+    host.minictl("logs own").ok().prints(&id[..12]);
+    host.minictl("rm own").ok();
     prints(
         &host,
         &[],
@@ -274,39 +274,25 @@ fn standard_streams_are_connected() {
     let mut host = tests::host!();
     let image = host.busybox();
     let done = host
-        .minictl([
-            "run",
-            "--rm",
-            "--network",
-            "none",
-            &image,
-            "sh",
-            "-c",
-            "echo out; echo err >&2",
-        ])
+        .minictl(format!(
+            "run --rm --network none {image} sh -c 'echo out; echo err >&2'"
+        ))
         .ok();
     assert_eq!(
         (done.stdout.as_str(), done.stderr.as_str()),
         ("out\n", "err\n")
     );
-    let mut cat = host.spawn(["run", "--rm", "-i", "--network", "none", &image, "cat"]);
+    let mut cat = host.spawn(format!("run --rm -i --network none {image} cat"));
     cat.write("one\ntwo\n");
     cat.close_stdin();
     cat.wait().ok().prints("one\ntwo");
-    let mut deaf = host.spawn(["run", "--rm", "--network", "none", &image, "cat"]);
+    let mut deaf = host.spawn(format!("run --rm --network none {image} cat"));
     deaf.write("unheard\n");
     deaf.wait().ok().prints("");
     let big = host
-        .minictl([
-            "run",
-            "--rm",
-            "--network",
-            "none",
-            &image,
-            "sh",
-            "-c",
-            "seq 1 200000",
-        ])
+        .minictl(format!(
+            "run --rm --network none {image} sh -c 'seq 1 200000'"
+        ))
         .ok();
     assert_eq!(big.lines().len(), 200_000);
     assert!(
@@ -319,7 +305,7 @@ fn standard_streams_are_connected() {
 fn a_large_input_reaches_it_whole() {
     let mut host = tests::host!();
     let image = host.busybox();
-    let mut count = host.spawn(["run", "--rm", "-i", "--network", "none", &image, "wc", "-c"]);
+    let mut count = host.spawn(format!("run --rm -i --network none {image} wc -c"));
     count.write(&"0123456789abcdef".repeat(200_000));
     count.close_stdin();
     count.wait().ok().prints("3200000");
@@ -330,17 +316,9 @@ fn signals_to_the_client_reach_the_container() {
     let mut host = tests::host!();
     let image = host.busybox();
     let probe = format!("{}:/probe:ro", tests::host::binary("probe").display());
-    let client = host.spawn([
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "-v",
-        &probe,
-        &image,
-        "/probe",
-        "hold",
-    ]);
+    let client = host.spawn(format!(
+        "run --rm --network none -v {probe} {image} /probe hold"
+    ));
     tests::eventually("the container is ready", || {
         client.stdout().contains("ready").then_some(())
     });
@@ -359,36 +337,19 @@ fn an_init_reaps_and_passes_signals_on() {
         &["sh", "-c", "test $$ != 1 && echo not first"],
         "not first",
     );
-    host.minictl([
-        "run",
-        "--rm",
-        "--init",
-        "--network",
-        "none",
-        &image,
-        "sh",
-        "-c",
-        "exit 9",
-    ])
+    host.minictl(format!(
+        "run --rm --init --network none {image} sh -c 'exit 9'"
+    ))
     .code(9);
-    host.minictl([
-        "run",
-        "-d",
-        "--init",
-        "--name",
-        "held",
-        "--network",
-        "none",
-        &image,
-        "sleep",
-        "100",
-    ])
+    host.minictl(format!(
+        "run -d --init --name held --network none {image} sleep 100"
+    ))
     .ok();
-    let stopped = host.minictl(["stop", "-t", "5", "held"]).ok();
+    let stopped = host.minictl("stop -t 5 held").ok();
     assert!(
         stopped.took.as_secs() < 4,
         "SIGTERM ends it at once: {stopped}"
     );
     assert_eq!(host.inspect("held", "/State/ExitCode"), json!(143));
-    host.minictl(["rm", "held"]).ok();
+    host.minictl("rm held").ok();
 }

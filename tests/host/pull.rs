@@ -15,16 +15,10 @@ fn layers_in_every_compression() {
     ] {
         let image = Image::new().layer(busybox_layer(), compression);
         let image = host.registry().push(name, "1", &image);
-        host.minictl(["pull", "-q", &image]).ok();
-        host.minictl([
-            "run",
-            "--rm",
-            "--network",
-            "none",
-            &image,
-            "cat",
-            "/srv/data/seed",
-        ])
+        host.minictl(format!("pull -q {image}")).ok();
+        host.minictl(format!(
+            "run --rm --network none {image} cat /srv/data/seed"
+        ))
         .ok()
         .prints("from the image");
     }
@@ -45,19 +39,19 @@ fn the_platform_is_the_hosts_or_the_one_asked_for() {
         .architecture("arm64");
     let index = Image::index(&[("linux/arm64", &other), ("linux/amd64", &own)]);
     let image = host.registry().push("multi", "1", &index);
-    host.minictl(["run", "--rm", "--network", "none", &image, "cat", "/which"])
+    host.minictl(format!("run --rm --network none {image} cat /which"))
         .ok()
         .prints("amd64");
-    host.minictl(["pull", "-q", "--platform", "linux/arm64", &image])
+    host.minictl(format!("pull -q --platform linux/arm64 {image}"))
         .ok();
-    host.minictl(["pull", "-q", "--platform", "linux/s390x", &image])
+    host.minictl(format!("pull -q --platform linux/s390x {image}"))
         .refused(1, &["linux/s390x"]);
-    host.minictl(["pull", "-q", "--platform", "nonsense", &image])
+    host.minictl(format!("pull -q --platform nonsense {image}"))
         .refused(1, &["nonsense"]);
     let only = host
         .registry()
         .push("only", "1", &Image::index(&[("linux/arm64", &other)]));
-    host.minictl(["run", "--rm", &only, "true"])
+    host.minictl(format!("run --rm {only} true"))
         .refused(125, &["linux/amd64"]);
 }
 
@@ -74,40 +68,31 @@ fn nothing_is_fetched_twice() {
             .clone()
             .layer(Layer::new().file("added", 0o644, "x"), Compression::Gzip),
     );
-    host.minictl(["pull", "-q", &one]).ok();
+    host.minictl(format!("pull -q {one}")).ok();
     assert_eq!(
         fake.gets("/blobs/"),
         2,
         "a config and a layer: {:#?}",
         fake.requests()
     );
-    host.minictl(["pull", "-q", &one]).ok();
+    host.minictl(format!("pull -q {one}")).ok();
     assert_eq!(fake.gets("/blobs/"), 2, "the second pull fetches no blob");
-    host.minictl(["pull", "-q", &two]).ok();
+    host.minictl(format!("pull -q {two}")).ok();
     assert_eq!(
         fake.gets("/blobs/"),
         4,
         "another image with the same base fetches its own config and layer"
     );
     let before = fake.requests().len();
-    host.minictl(["run", "--rm", "--network", "none", &one, "true"])
+    host.minictl(format!("run --rm --network none {one} true"))
         .ok();
     assert_eq!(
         fake.requests().len(),
         before,
         "an image that is there is run without a question to the registry"
     );
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--pull",
-        "always",
-        &one,
-        "true",
-    ])
-    .ok();
+    host.minictl(format!("run --rm --network none --pull always {one} true"))
+        .ok();
     assert!(fake.requests().len() > before, "unless asked to");
     host.minictl([
         "run",
@@ -129,7 +114,7 @@ fn two_pulls_at_once_share_the_work() {
     let layer = image.layer_digests()[0].clone();
     fake.fault(&layer, Fault::Slow(65536, Duration::from_millis(15)), 1);
     let pulls: Vec<_> = (0..3)
-        .map(|_| host.spawn(["pull", "-q", &reference]))
+        .map(|_| host.spawn(format!("pull -q {reference}")))
         .collect();
     for pull in pulls {
         pull.wait().ok();
@@ -144,15 +129,15 @@ fn a_tag_that_moved_is_followed() {
         Image::busybox().layer(Layer::new().file("which", 0o644, text), Compression::Gzip)
     };
     let image = host.registry().push("moves", "latest", &tagged("one"));
-    host.minictl(["run", "--rm", "--network", "none", &image, "cat", "/which"])
+    host.minictl(format!("run --rm --network none {image} cat /which"))
         .ok()
         .prints("one");
     host.registry().push("moves", "latest", &tagged("two"));
-    host.minictl(["run", "--rm", "--network", "none", &image, "cat", "/which"])
+    host.minictl(format!("run --rm --network none {image} cat /which"))
         .ok()
         .prints("one");
-    host.minictl(["pull", "-q", &image]).ok();
-    host.minictl(["run", "--rm", "--network", "none", &image, "cat", "/which"])
+    host.minictl(format!("pull -q {image}")).ok();
+    host.minictl(format!("run --rm --network none {image} cat /which"))
         .ok()
         .prints("two");
     let digest = tests::image::digest(tagged("one").top());
@@ -173,10 +158,10 @@ fn a_tag_that_moved_is_followed() {
 fn progress_is_for_people_lines_for_pipes_and_nothing_when_quiet() {
     let mut host = tests::host!();
     let image = host.registry().push("busybox", "latest", &Image::busybox());
-    let quiet = host.minictl(["pull", "-q", &image]).ok().prints(&image);
+    let quiet = host.minictl(format!("pull -q {image}")).ok().prints(&image);
     assert_eq!(quiet.stderr, "");
-    host.minictl(["rmi", &image]).ok();
-    let piped = host.minictl(["pull", &image]).ok();
+    host.minictl(format!("rmi {image}")).ok();
+    let piped = host.minictl(format!("pull {image}")).ok();
     let all = format!("{}{}", piped.stdout, piped.stderr);
     assert!(
         !all.contains('\u{1b}') && !all.contains('\r'),
@@ -187,17 +172,17 @@ fn progress_is_for_people_lines_for_pipes_and_nothing_when_quiet() {
         "each layer is told of: {piped}"
     );
     assert!(all.contains("sha256:"), "and the digest: {piped}");
-    host.minictl(["rmi", &image]).ok();
+    host.minictl(format!("rmi {image}")).ok();
     let shown = host.terminal(&["pull", &image], &[]);
     assert_eq!(shown.code, 0, "{shown}");
     assert!(
         shown.stdout.contains('\u{1b}') || shown.stdout.contains('\r'),
         "lines are redrawn on a terminal: {shown}"
     );
-    let run = host.minictl(["rmi", &image]).ok();
+    let run = host.minictl(format!("rmi {image}")).ok();
     drop(run);
     let run = host
-        .minictl(["run", "--rm", "--network", "none", &image, "echo", "output"])
+        .minictl(format!("run --rm --network none {image} echo output"))
         .ok();
     assert_eq!(
         run.stdout, "output\n",
@@ -210,7 +195,7 @@ fn references_are_dockers() {
     let mut host = tests::host!();
     let image = Image::busybox();
     host.registry().push("deep/er/name", "v1.2_3-x", &image);
-    host.minictl(["pull", "-q", "127.0.0.1:5000/deep/er/name:v1.2_3-x"])
+    host.minictl("pull -q 127.0.0.1:5000/deep/er/name:v1.2_3-x")
         .ok();
     let digest = tests::image::digest(image.top());
     host.minictl([
@@ -235,7 +220,7 @@ fn references_are_dockers() {
         ("a/../b", "reference"),
         ("", "reference"),
     ] {
-        let done = host.minictl(["run", "--rm", "--", reference, "true"]);
+        let done = host.minictl(format!("run --rm -- {reference} true"));
         assert!(
             done.code == 125 && !done.stderr.is_empty() && !done.stderr.contains("panicked"),
             "{reference:?} ({word}): {done}"
@@ -319,7 +304,7 @@ fn hostile_layers_stay_in_their_directory() {
             .layer(layer, Compression::Gzip)
             .configured(json!({"Cmd": ["true"]}));
         let image = host.registry().push(name, "1", &image);
-        let done = host.minictl(["pull", "-q", &image]);
+        let done = host.minictl(format!("pull -q {image}"));
         assert!(
             fine.is_none_or(|fine| fine == (done.code == 0)),
             "{name}: {done}"
@@ -340,17 +325,9 @@ fn hostile_layers_stay_in_their_directory() {
             "{name} escaped"
         );
     }
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "127.0.0.1:5000/absolute:1",
-        "cat",
-        "/tmp/mini-escaped",
-    ])
-    .ok()
-    .prints("x");
+    host.minictl("run --rm --network none 127.0.0.1:5000/absolute:1 cat /tmp/mini-escaped")
+        .ok()
+        .prints("x");
 }
 
 #[test]
@@ -358,7 +335,7 @@ fn a_layer_that_is_not_what_the_config_says_is_refused() {
     let mut host = tests::host!();
     let image = Image::busybox().with_wrong_diff_id();
     let image = host.registry().push("lies", "1", &image);
-    host.minictl(["pull", "-q", &image])
+    host.minictl(format!("pull -q {image}"))
         .refused(1, &["sha256:"]);
-    host.minictl(["images", "-q"]).ok().prints("");
+    host.minictl("images -q").ok().prints("");
 }

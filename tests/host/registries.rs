@@ -39,20 +39,20 @@ fn a_password_is_asked_for_and_checked() {
     let host = tests::host!();
     let registry = Registry::start(host.spaces(), &host.path("private"), 5001, Some(()));
     let image = registry.push("busybox", "latest", &Image::busybox());
-    host.minictl(["pull", "-q", &image])
+    host.minictl(format!("pull -q {image}"))
         .refused(1, &["127.0.0.1:5001"]);
     host.file(
         "home/.docker/config.json",
         config("127.0.0.1:5001", USER, "wrong"),
     );
-    host.minictl(["pull", "-q", &image])
+    host.minictl(format!("pull -q {image}"))
         .refused(1, &["127.0.0.1:5001"]);
-    host.minictl(["images", "-q"]).ok().prints("");
+    host.minictl("images -q").ok().prints("");
     host.file(
         "home/.docker/config.json",
         config("127.0.0.1:5001", USER, PASSWORD),
     );
-    host.minictl(["pull", "-q", &image]).ok();
+    host.minictl(format!("pull -q {image}")).ok();
     drop(registry);
 }
 
@@ -65,21 +65,21 @@ fn a_token_is_bought_and_renewed() {
         .layer(Layer::new().file("x", 0o644, "x"), Compression::Gzip);
     let reference = fake.push("app", "1", &image);
     fake.want_token(None, None);
-    host.minictl(["pull", "-q", &reference]).ok();
+    host.minictl(format!("pull -q {reference}")).ok();
     assert_eq!(fake.gets("/token"), 1, "one token for one pull");
-    host.minictl(["rmi", &reference]).ok();
+    host.minictl(format!("rmi {reference}")).ok();
     // A token that runs out in the middle of a pull.
     fake.want_token(None, Some(2));
-    host.minictl(["pull", "-q", &reference]).ok();
-    host.minictl(["rmi", &reference]).ok();
+    host.minictl(format!("pull -q {reference}")).ok();
+    host.minictl(format!("rmi {reference}")).ok();
     fake.want_token(Some(&base64("reader:secret")), None);
-    host.minictl(["pull", "-q", &reference])
+    host.minictl(format!("pull -q {reference}"))
         .refused(1, &[fake.address()]);
     host.file(
         "home/.docker/config.json",
         config(fake.address(), "reader", "secret"),
     );
-    host.minictl(["pull", "-q", &reference]).ok();
+    host.minictl(format!("pull -q {reference}")).ok();
     let leaked = fake.requests().into_iter().find(|request| {
         request.path.starts_with("/v2/")
             && request
@@ -97,11 +97,11 @@ fn a_token_is_bought_and_renewed() {
 fn what_is_not_there_is_named() {
     let mut host = tests::host!();
     host.registry().push("busybox", "latest", &Image::busybox());
-    host.minictl(["run", "--rm", "127.0.0.1:5000/nosuch", "true"])
+    host.minictl("run --rm 127.0.0.1:5000/nosuch true")
         .refused(125, &["127.0.0.1:5000/nosuch"]);
-    host.minictl(["run", "--rm", "127.0.0.1:5000/busybox:nosuch", "true"])
+    host.minictl("run --rm 127.0.0.1:5000/busybox:nosuch true")
         .refused(125, &["busybox:nosuch"]);
-    host.minictl(["pull", "127.0.0.1:5000/busybox:nosuch"])
+    host.minictl("pull 127.0.0.1:5000/busybox:nosuch")
         .refused(1, &["busybox:nosuch"]);
     let digest = format!("sha256:{}", "0".repeat(64));
     host.minictl(["pull", &format!("127.0.0.1:5000/busybox@{digest}")])
@@ -113,7 +113,7 @@ fn what_is_not_there_is_named() {
 fn a_registry_that_is_down_is_named() {
     let host = tests::host!();
     let done = host
-        .minictl(["run", "--rm", "127.0.0.1:5999/busybox", "true"])
+        .minictl("run --rm 127.0.0.1:5999/busybox true")
         .refused(125, &["127.0.0.1:5999", "refused"]);
     assert!(done.took < Duration::from_secs(20), "{done}");
 }
@@ -136,7 +136,7 @@ fn a_registry_that_talks_nonsense_is_told_so() {
         (Fault::Status(403, "", "{}"), "forbidden"),
     ] {
         fake.fault("/manifests/", fault, 50);
-        let done = host.minictl(["pull", "-q", &reference]);
+        let done = host.minictl(format!("pull -q {reference}"));
         assert!(
             done.code == 1
                 && done.stderr.contains(fake.address())
@@ -146,7 +146,7 @@ fn a_registry_that_talks_nonsense_is_told_so() {
         assert!(done.took < Duration::from_secs(30), "{name}: {done}");
         fake.behave();
     }
-    host.minictl(["pull", "-q", &reference]).ok();
+    host.minictl(format!("pull -q {reference}")).ok();
 }
 
 #[test]
@@ -157,20 +157,14 @@ fn what_is_damaged_on_the_way_is_noticed_and_fetched_again() {
     let layer = image.layer_digests()[0].clone();
     let reference = fake.push("app", "1", &image);
     fake.fault(&layer, Fault::Corrupt, 50);
-    host.minictl(["pull", "-q", &reference])
+    host.minictl(format!("pull -q {reference}"))
         .refused(1, &[&layer[..19]]);
-    host.minictl(["images", "-q"]).ok().prints("");
+    host.minictl("images -q").ok().prints("");
     fake.behave();
-    host.minictl(["pull", "-q", &reference]).ok();
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        &reference,
-        "cat",
-        "/srv/data/seed",
-    ])
+    host.minictl(format!("pull -q {reference}")).ok();
+    host.minictl(format!(
+        "run --rm --network none {reference} cat /srv/data/seed"
+    ))
     .ok()
     .prints("from the image");
 }
@@ -183,7 +177,7 @@ fn a_download_that_breaks_off_goes_on_where_it_was() {
     let layer = image.layer_digests()[0].clone();
     let reference = fake.push("app", "1", &image);
     fake.fault(&layer, Fault::Truncated(300_000), 2);
-    host.minictl(["pull", "-q", &reference]).ok();
+    host.minictl(format!("pull -q {reference}")).ok();
     let ranges: Vec<String> = fake
         .requests()
         .iter()
@@ -191,20 +185,14 @@ fn a_download_that_breaks_off_goes_on_where_it_was() {
         .filter_map(|request| request.headers.get("range").cloned())
         .collect();
     assert!(ranges.contains(&"bytes=300000-".to_owned()), "{ranges:?}");
-    host.minictl(["rmi", &reference]).ok();
+    host.minictl(format!("rmi {reference}")).ok();
     // A server that answers a Range request from the start.
     fake.fault(&layer, Fault::Truncated(300_000), 1);
     fake.fault(&layer, Fault::IgnoresRange, 1);
-    host.minictl(["pull", "-q", &reference]).ok();
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        &reference,
-        "cat",
-        "/srv/data/seed",
-    ])
+    host.minictl(format!("pull -q {reference}")).ok();
+    host.minictl(format!(
+        "run --rm --network none {reference} cat /srv/data/seed"
+    ))
     .ok()
     .prints("from the image");
 }
@@ -222,15 +210,15 @@ fn a_registry_in_trouble_is_given_time() {
         Fault::Status(429, "Retry-After: 1\r\n", "slow down"),
         1,
     );
-    let done = host.minictl(["pull", "-q", &reference]).ok();
+    let done = host.minictl(format!("pull -q {reference}")).ok();
     assert!(
         done.took >= Duration::from_secs(1),
         "a Retry-After is honoured: {done}"
     );
-    host.minictl(["rmi", &reference]).ok();
+    host.minictl(format!("rmi {reference}")).ok();
     fake.fault("/blobs/", Fault::Status(500, "", "oops"), 1000);
     let done = host
-        .minictl(["pull", "-q", &reference])
+        .minictl(format!("pull -q {reference}"))
         .refused(1, &["500"]);
     assert!(done.took < Duration::from_secs(40), "{done}");
 }
@@ -261,8 +249,8 @@ fn plain_http_is_for_loopback_or_when_allowed() {
         }
     });
     let far = image.replace("127.0.0.1:5000", "192.0.2.2:5002");
-    host.minictl(["pull", "-q", &far])
+    host.minictl(format!("pull -q {far}"))
         .refused(1, &["192.0.2.2:5002"]);
-    host.minictl(["--insecure-registry", "192.0.2.2:5002", "pull", "-q", &far])
+    host.minictl(format!("--insecure-registry 192.0.2.2:5002 pull -q {far}"))
         .ok();
 }

@@ -63,7 +63,7 @@ fn capabilities_are_dockers() {
             "{options:?}"
         );
     }
-    host.minictl(["run", "--rm", "--cap-add", "NOSUCH", &image, "true"])
+    host.minictl(format!("run --rm --cap-add NOSUCH {image} true"))
         .refused(125, &["NOSUCH"]);
 }
 
@@ -253,17 +253,9 @@ fn nothing_of_the_host_is_seen() {
     let mut host = tests::host!();
     let image = host.busybox();
     let probe = format!("{}:/probe:ro", tests::host::binary("probe").display());
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "-v",
-        &probe,
-        &image,
-        "/probe",
-        "fds",
-    ])
+    host.minictl(format!(
+        "run --rm --network none -v {probe} {image} /probe fds"
+    ))
     .ok()
     .prints("");
     host.minictl([
@@ -280,15 +272,9 @@ fn nothing_of_the_host_is_seen() {
     .has("1");
     let data = host.directory().display().to_string();
     let mounts = host
-        .minictl([
-            "run",
-            "--rm",
-            "--network",
-            "none",
-            &image,
-            "cat",
-            "/proc/self/mountinfo",
-        ])
+        .minictl(format!(
+            "run --rm --network none {image} cat /proc/self/mountinfo"
+        ))
         .ok();
     let roots: Vec<&str> = mounts
         .stdout
@@ -389,15 +375,8 @@ fn sysctls_of_its_own_namespaces_only() {
         let done = sysctl(setting, &["true"]);
         assert_eq!(done.code, 125, "{setting}: {done}");
     }
-    host.minictl([
-        "run",
-        "--rm",
-        "--network",
-        "host",
-        "--sysctl",
-        "net.ipv4.ip_default_ttl=33",
-        &image,
-        "true",
-    ])
+    host.minictl(format!(
+        "run --rm --network host --sysctl net.ipv4.ip_default_ttl=33 {image} true"
+    ))
     .refused(125, &["host"]);
 }

@@ -41,20 +41,12 @@ fn what_is_typed_is_heard_and_the_code_comes_back() {
 fn a_terminal_without_one_is_refused() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl(["run", "-it", "--rm", &image, "true"])
+    host.minictl(format!("run -it --rm {image} true"))
         .refused(1, &["tty"]);
     // Without -i nothing is wrong: Docker makes a terminal for the container's output alone.
-    host.minictl([
-        "run",
-        "-t",
-        "--rm",
-        "--network",
-        "none",
-        &image,
-        "sh",
-        "-c",
-        "test -t 1 && echo yes",
-    ])
+    host.minictl(format!(
+        "run -t --rm --network none {image} sh -c 'test -t 1 && echo yes'"
+    ))
     .ok()
     .has("yes");
 }
@@ -83,24 +75,16 @@ fn control_p_control_q_leaves_it_running() {
     );
     let back = host.terminal(&["attach", "left"], &[("", "\n"), ("# ", "exit 3\n")]);
     assert_eq!(back.code, 3, "{back}");
-    host.minictl(["rm", "-f", "left"]).ok();
+    host.minictl("rm -f left").ok();
 }
 
 #[test]
 fn exec_has_a_terminal_too() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "there",
-        "--network",
-        "none",
-        &image,
-        "sleep",
-        "1000",
-    ])
+    host.minictl(format!(
+        "run -d --name there --network none {image} sleep 1000"
+    ))
     .ok();
     let done = host.terminal(
         &["exec", "-it", "there", "sh", "-c", "tty; stty size; exit 4"],
@@ -109,24 +93,16 @@ fn exec_has_a_terminal_too() {
     assert!(done.stdout.contains("/dev/pts/"), "{done}");
     assert!(done.stdout.contains("40 132"), "{done}");
     assert_eq!(done.code, 4, "{done}");
-    host.minictl(["rm", "-f", "there"]).ok();
+    host.minictl("rm -f there").ok();
 }
 
 #[test]
 fn without_asking_the_terminal_is_kept_out() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "there",
-        "--network",
-        "none",
-        &image,
-        "sleep",
-        "1000",
-    ])
+    host.minictl(format!(
+        "run -d --name there --network none {image} sleep 1000"
+    ))
     .ok();
     let script = "for n in 0 1 2; do test -t $n && echo terminal $n; done; cat; exit 5";
     for options in [&["exec"][..], &["exec", "-i"]] {
@@ -146,5 +122,5 @@ fn without_asking_the_terminal_is_kept_out() {
             "{done}"
         );
     }
-    host.minictl(["rm", "-f", "there"]).ok();
+    host.minictl("rm -f there").ok();
 }

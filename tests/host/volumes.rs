@@ -39,18 +39,17 @@ fn a_named_volume_is_kept_and_shared() {
     )
     .ok()
     .prints("kept");
-    host.minictl(["volume", "ls", "-q"]).ok().prints("store");
+    host.minictl("volume ls -q").ok().prints("store");
     let path = host
-        .minictl(["volume", "inspect", "-f", "{{.Mountpoint}}", "store"])
+        .minictl("volume inspect -f {{.Mountpoint}} store")
         .ok()
         .text();
     assert_eq!(
         std::fs::read_to_string(format!("{path}/file")).expect("the file on the host"),
         "kept\n"
     );
-    host.minictl(["volume", "rm", "store"]).ok().prints("store");
-    host.minictl(["volume", "rm", "store"])
-        .refused(1, &["store"]);
+    host.minictl("volume rm store").ok().prints("store");
+    host.minictl("volume rm store").refused(1, &["store"]);
 }
 
 #[test]
@@ -84,7 +83,7 @@ fn an_empty_volume_takes_over_what_the_image_has_there() {
     )
     .ok()
     .prints("");
-    host.minictl(["volume", "rm", "copied", "bare"]).ok();
+    host.minictl("volume rm copied bare").ok();
 }
 
 #[test]
@@ -114,7 +113,7 @@ fn copying_up_stays_inside_the_image() {
     )
     .ok()
     .prints("root:x:0:0:root:/root:/bin/sh");
-    host.minictl(["volume", "rm", "v1", "v2"]).ok();
+    host.minictl("volume rm v1 v2").ok();
 }
 
 #[test]
@@ -236,10 +235,10 @@ fn anonymous_volumes_go_with_their_container() {
     )
     .ok()
     .prints("from the image\n1");
-    host.minictl(["volume", "ls", "-q"]).ok().prints("");
-    host.minictl(["run", "--name", "one", "--network", "none", &image, "true"])
+    host.minictl("volume ls -q").ok().prints("");
+    host.minictl(format!("run --name one --network none {image} true"))
         .ok();
-    assert_eq!(host.minictl(["volume", "ls", "-q"]).ok().lines().len(), 1);
+    assert_eq!(host.minictl("volume ls -q").ok().lines().len(), 1);
     let other = sh(
         &host,
         &image,
@@ -248,44 +247,32 @@ fn anonymous_volumes_go_with_their_container() {
     )
     .ok();
     assert_eq!(other.text(), "from the image");
-    host.minictl(["rm", "-v", "one"]).ok();
-    host.minictl(["volume", "ls", "-q"]).ok().prints("");
+    host.minictl("rm -v one").ok();
+    host.minictl("volume ls -q").ok().prints("");
     sh(&host, &image, &["-v", "/own"], "mount | grep -c ' /own '")
         .ok()
         .prints("1");
-    host.minictl(["volume", "ls", "-q"]).ok().prints("");
-    host.minictl(["run", "--name", "two", "--network", "none", &image, "true"])
+    host.minictl("volume ls -q").ok().prints("");
+    host.minictl(format!("run --name two --network none {image} true"))
         .ok();
-    host.minictl(["rm", "two"]).ok();
-    host.minictl(["volume", "prune", "-f"]).ok();
-    host.minictl(["volume", "ls", "-q"]).ok().prints("");
+    host.minictl("rm two").ok();
+    host.minictl("volume prune -f").ok();
+    host.minictl("volume ls -q").ok().prints("");
 }
 
 #[test]
 fn a_volume_in_use_is_kept() {
     let mut host = tests::host!();
     let image = host.busybox();
-    host.minictl(["volume", "create", "used"])
-        .ok()
-        .prints("used");
-    host.minictl([
-        "run",
-        "-d",
-        "--name",
-        "user",
-        "--network",
-        "none",
-        "-v",
-        "used:/x",
-        &image,
-        "sleep",
-        "1000",
-    ])
+    host.minictl("volume create used").ok().prints("used");
+    host.minictl(format!(
+        "run -d --name user --network none -v used:/x {image} sleep 1000"
+    ))
     .ok();
-    host.minictl(["volume", "rm", "used"])
+    host.minictl("volume rm used")
         .refused(1, &["used", "in use"]);
-    host.minictl(["rm", "-f", "user"]).ok();
-    host.minictl(["volume", "rm", "used"]).ok();
+    host.minictl("rm -f user").ok();
+    host.minictl("volume rm used").ok();
 }
 
 #[test]
@@ -318,6 +305,6 @@ fn a_mount_that_makes_no_sense_is_refused() {
             "{option} {value}: {done}"
         );
     }
-    host.minictl(["volume", "ls", "-q"]).ok().prints("");
+    host.minictl("volume ls -q").ok().prints("");
     assert!(host.containers().is_empty());
 }

@@ -15,6 +15,7 @@ use crate::image::Image;
 use crate::leaks::{Leaks, Watched};
 use crate::registry::Registry;
 use crate::spaces::Spaces;
+use crate::words::Words;
 use crate::{images, sweep, wait};
 
 static HOSTS: AtomicU32 = AtomicU32::new(0);
@@ -138,19 +139,15 @@ impl Host {
 
     /// Runs `minictl` to its end.
     #[track_caller]
-    pub fn minictl<A: AsRef<str>>(&self, arguments: impl IntoIterator<Item = A>) -> Done {
+    pub fn minictl(&self, arguments: impl Words) -> Done {
         self.spawn(arguments).wait()
     }
 
     /// Starts `minictl` beside the test.
     #[track_caller]
-    pub fn spawn<A: AsRef<str>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {
+    pub fn spawn(&self, arguments: impl Words) -> Running {
         let mut command = self.command(binary("minictl"));
-        command.args(
-            arguments
-                .into_iter()
-                .map(|argument| argument.as_ref().to_owned()),
-        );
+        command.args(arguments.words());
         Running::start(command)
     }
 

@@ -19,6 +19,7 @@ pub mod registry;
 pub mod spaces;
 pub mod sweep;
 pub mod wait;
+pub mod words;
 
 pub use command::{Done, Running};
 pub use host::Host;
