@@ -39,9 +39,12 @@ impl FromStr for ContainerId {
     }
 }
 
+/// For people: of 64 hexadecimal digits, which container engines use, the first twelve.
 impl fmt::Display for ContainerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let id = self.as_str();
+        let is_digest = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        f.write_str(if is_digest { &id[..12] } else { id })
     }
 }
 
@@ -77,5 +80,8 @@ mod tests {
         ] {
             check(text, false);
         }
+        let shown = |text: &str| text.parse::<ContainerId>().unwrap().to_string();
+        assert_eq!(shown(&"0123456789abcdef".repeat(4)), "0123456789ab");
+        assert_eq!(shown("c1"), "c1");
     }
 }

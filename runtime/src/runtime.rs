@@ -107,7 +107,7 @@ impl Runtime {
             },
             None => State {
                 oci_version: OCI_VERSION.to_owned(),
-                id: id.to_string(),
+                id: id.as_str().to_owned(),
                 status,
                 pid: 0,
                 bundle: PathBuf::new(),

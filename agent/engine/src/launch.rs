@@ -11,7 +11,7 @@ use nix::unistd::pipe2;
 use serde::Deserialize;
 
 use crate::attach::AttachClient;
-use crate::container::Record;
+use crate::container::{Record, short};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::Stdio;
@@ -160,7 +160,7 @@ struct Failure {
 
 /// The monitor knows only the id; the person's name for the container stands before the message already.
 fn without_id(message: String, id: &str) -> String {
-    match message.strip_prefix(&format!("create container {id}: ")) {
+    match message.strip_prefix(&format!("create container {}: ", short(id))) {
         Some(rest) => rest.to_owned(),
         None => message,
     }

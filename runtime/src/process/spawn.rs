@@ -202,7 +202,7 @@ fn make(
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
     let mut record = Record {
-        id: id.to_string(),
+        id: id.as_str().to_owned(),
         bundle: bundle.directory.clone(),
         rootfs: plan.root.path.clone(),
         created: timestamp(since),
@@ -230,7 +230,7 @@ fn make(
     };
     let (channel, theirs) = Channel::pair()?;
     let mut state = HookState {
-        id: id.to_string(),
+        id: id.as_str().to_owned(),
         pid: 0,
         bundle: bundle.directory.clone(),
         annotations: plan.annotations.clone(),
@@ -261,7 +261,7 @@ fn make(
                     Stdio::Given(streams) => Some(streams),
                 },
                 keyring: (!options.no_new_keyring)
-                    .then(|| CString::new(format!("_ses.{id}")).unwrap_or_default()),
+                    .then(|| CString::new(format!("_ses.{}", id.as_str())).unwrap_or_default()),
                 use_pivot: !options.no_pivot,
                 die_with_parent: options.die_with_parent,
                 preserve_fds: options.preserve_fds,

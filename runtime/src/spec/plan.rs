@@ -78,7 +78,7 @@ impl Plan {
         let sysctl = sysctl::plan(linux.sysctl().as_ref(), &namespaces)?;
         let cgroups_path = match linux.cgroups_path() {
             Some(path) if !path.as_os_str().is_empty() => path.display().to_string(),
-            _ => format!("/mini/{id}"),
+            _ => format!("/mini/{}", id.as_str()),
         };
         Ok(Plan {
             process,
