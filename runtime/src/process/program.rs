@@ -70,11 +70,14 @@ pub(crate) fn place_streams(streams: &[OwnedFd; 3]) -> Result<()> {
 /// (CVE-2024-21626).
 ///
 /// # Errors
-/// [`ErrorKind::CommandNotExecutable`]: nothing can be executed there.
+/// [`ErrorKind::Permission`] to this user; otherwise [`ErrorKind::CommandNotExecutable`]: nothing can be executed there.
 pub(crate) fn enter_directory(path: &Path) -> Result<(), Error> {
     let failed = || {
         let told = Error::sys("enter working directory", path.display());
-        move |errno: Errno| told(errno).with_kind(ErrorKind::CommandNotExecutable)
+        move |errno: Errno| match errno {
+            Errno::EACCES => told(errno),
+            _ => told(errno).with_kind(ErrorKind::CommandNotExecutable),
+        }
     };
     let how = OpenHow::new()
         .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
@@ -241,7 +244,8 @@ fn give_up_rights(plan: &ProcessPlan, last: &Last<'_>) -> Result<()> {
     )?;
     process::keep_capabilities(false).map_err(Error::sys("keep", "capabilities"))?;
     if last.directory_pending {
-        enter_directory(&plan.cwd)?;
+        enter_directory(&plan.cwd)
+            .map_err(|error| error.with_kind(ErrorKind::CommandNotExecutable))?;
     }
     if last.die_with_parent {
         process::die_with_parent(true)
