@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
+use nix::unistd::{chdir, fchdir};
 
 use super::Planned;
 use super::options::Options;
@@ -38,8 +39,11 @@ pub(crate) fn make(planned: &Planned, target: &OwnedFd) -> Result<OwnedFd> {
     };
     set_source(&context, &planned.source).map_err(|errno| refused("source", errno))?;
     let options = &planned.options;
+    let mut numbered = None;
     for (key, value) in data(planned, target)? {
-        if planned.kind == "overlay" && overlay::set_layers(&context, &key, value.as_deref())? {
+        if let ("overlay", "lowerdir", Some(layers)) = (planned.kind.as_str(), key.as_str(), &value)
+        {
+            numbered = overlay::set_layers(&context, layers)?;
             continue;
         }
         let name = terminated(&key)?;
@@ -59,9 +63,15 @@ pub(crate) fn make(planned: &Planned, target: &OwnedFd) -> Result<OwnedFd> {
         context.flag(c"ro").map_err(|errno| refused("ro", errno))?;
     }
     let later = if options.copy_up { attr::RDONLY } else { 0 };
-    let made = context
-        .mount(options.own.set & !later)
-        .map_err(|errno| refused("it", errno))?;
+    let mount = || {
+        context
+            .mount(options.own.set & !later)
+            .map_err(|errno| refused("it", errno))
+    };
+    let made = match &numbered {
+        Some(_) => within(overlay::DESCRIPTORS, mount)?,
+        None => mount()?,
+    };
     if options.copy_up {
         copy_up(target, &made)?;
         change(
@@ -74,6 +84,15 @@ pub(crate) fn make(planned: &Planned, target: &OwnedFd) -> Result<OwnedFd> {
         .map_err(Error::sys("make", "the copy read-only"))?;
     }
     Ok(made)
+}
+
+/// Does something in another working directory.
+fn within<T>(directory: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let before = super::open_path(Path::new("."))?;
+    chdir(directory).map_err(Error::sys("enter", directory))?;
+    let done = work();
+    fchdir(before).map_err(Error::sys("return from", directory))?;
+    done
 }
 
 /// Options of the file system. A tmpfs without a mode takes that of the directory it hides, as mount(8) users expect of

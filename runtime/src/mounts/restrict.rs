@@ -20,10 +20,8 @@ pub(crate) fn mask(root: &Root, paths: &[PathBuf]) -> Result<()> {
         let failed = |error: Error| error.within(format!("mask {}", path.display()));
         let is_directory =
             safefs::is_directory(&target).map_err(Error::sys("look at", path.display()))?;
-        let cover = covers.get(is_directory).map_err(failed)?;
-        let tree =
-            mount::clone_tree(cover.as_fd(), false).map_err(Error::sys("mask", path.display()))?;
-        mount::attach(tree.as_fd(), target.as_fd()).map_err(Error::sys("mask", path.display()))?;
+        let cover = covers.next(is_directory).map_err(failed)?;
+        mount::attach(cover.as_fd(), target.as_fd()).map_err(Error::sys("mask", path.display()))?;
     }
     Ok(())
 }
@@ -57,7 +55,7 @@ fn find(root: &Root, path: &Path) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// What paths are hidden behind, made when first needed.
+/// What paths are hidden behind. Kernels before 6.15 copy only mounts that are attached: the first is attached itself.
 #[derive(Default)]
 struct Covers {
     file: Option<OwnedFd>,
@@ -65,33 +63,40 @@ struct Covers {
 }
 
 impl Covers {
-    fn get(&mut self, directory: bool) -> Result<&OwnedFd> {
-        let slot = if directory {
-            &mut self.directory
-        } else {
-            &mut self.file
+    /// A detached mount.
+    fn next(&mut self, directory: bool) -> Result<OwnedFd> {
+        let copy = |cover: &OwnedFd| {
+            mount::clone_tree(cover.as_fd(), false).map_err(Error::sys("copy", "what hides paths"))
         };
-        if let Some(cover) = slot {
-            return Ok(cover);
+        match (directory, &self.directory, &self.file) {
+            (true, Some(cover), _) | (false, _, Some(cover)) => copy(cover),
+            (true, None, _) => {
+                let made = empty()?;
+                let kept = made
+                    .try_clone()
+                    .map_err(Error::sys("copy", "a descriptor"))?;
+                self.directory = Some(kept);
+                Ok(made)
+            }
+            (false, _, None) => copy(self.file.insert(null()?)),
         }
-        let made = if directory {
-            filesystem::private(
-                "tmpfs",
-                &[
-                    "ro",
-                    "nosuid",
-                    "nodev",
-                    "noexec",
-                    "size=0k",
-                    "nr_inodes=1",
-                    "mode=755",
-                ],
-            )?
-        } else {
-            null()?
-        };
-        Ok(slot.insert(made))
     }
+}
+
+/// An empty directory that stays so.
+fn empty() -> Result<OwnedFd> {
+    filesystem::private(
+        "tmpfs",
+        &[
+            "ro",
+            "nosuid",
+            "nodev",
+            "noexec",
+            "size=0k",
+            "nr_inodes=1",
+            "mode=755",
+        ],
+    )
 }
 
 /// The host's null device: what the image has at that name may be anything (CVE-2025-31133).
