@@ -7,9 +7,12 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use nix::fcntl::AtFlags;
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::fstatat;
+use nix::sys::utsname::uname;
 
 use crate::layer::Attributes;
 use crate::store::sys::MountContext;
@@ -158,11 +161,11 @@ impl Snapshot {
     /// # Errors
     /// The kernel's refusals; needs CAP_SYS_ADMIN.
     pub fn mount_detached(&self, read_only: bool) -> StoreResult<OwnedFd> {
-        self.mount(read_only)
+        self.mount(read_only, adds_layers())
             .map_err(StoreError::io("mount overlay of", &self.upper))
     }
 
-    fn mount(&self, read_only: bool) -> io::Result<OwnedFd> {
+    pub(crate) fn mount(&self, read_only: bool, one_by_one: bool) -> io::Result<OwnedFd> {
         // Descriptors stand for the directories: paths may be too long for a parameter, and may hold characters that need escaping.
         let open = |path: &Path| {
             File::open(path).map_err(|error| {
@@ -181,40 +184,74 @@ impl Snapshot {
         } else {
             Some((open(&self.upper)?, open(&self.work)?))
         };
-        match assemble(&lower, writable.as_ref(), read_only, true) {
-            // Before Linux 6.7 layers can only be given all at once.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                assemble(&lower, writable.as_ref(), read_only, false)
-            }
-            other => other,
+        let assemble = |naming| assemble(&lower, writable.as_ref(), read_only, naming);
+        if one_by_one {
+            return assemble(Naming::OneByOne);
         }
+        // A thread of its own may have a working directory of its own.
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                unshare(CloneFlags::CLONE_FS)?;
+                std::env::set_current_dir(DESCRIPTORS)?;
+                assemble(Naming::Numbered)
+            });
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("the thread that mounts ended early")))
+        })
     }
+}
+
+/// The directory whose entries are this process's descriptors.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
+/// How layers are named to the kernel.
+#[derive(Clone, Copy)]
+enum Naming {
+    /// `lowerdir+`, from Linux 6.7 on.
+    OneByOne,
+    /// All in one parameter, `7:8:9`, relative to [`DESCRIPTORS`]: a parameter is short.
+    Numbered,
+}
+
+/// Whether the kernel has `lowerdir+`. It can't be tried: before 6.5 it is refused too late, and noted in the kernel's log.
+fn adds_layers() -> bool {
+    let release = uname().ok();
+    let release = release.as_ref().and_then(|name| name.release().to_str());
+    let mut numbers = release
+        .unwrap_or_default()
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(7))
 }
 
 fn assemble(
     lower: &[File],
     writable: Option<&(File, File)>,
     read_only: bool,
-    one_by_one: bool,
+    naming: Naming,
 ) -> io::Result<OwnedFd> {
     let context = MountContext::open(c"overlay")?;
-    if one_by_one {
-        for layer in lower {
-            context.set(c"lowerdir+", &by_descriptor(layer)?)?;
+    match naming {
+        Naming::OneByOne => {
+            for layer in lower {
+                context.set(c"lowerdir+", &by_descriptor(layer)?)?;
+            }
         }
-    } else {
-        let joined = lower
-            .iter()
-            .map(|layer| format!("/proc/self/fd/{}", layer.as_raw_fd()))
-            .collect::<Vec<_>>()
-            .join(":");
-        if joined.len() >= MAX_PARAMETER {
-            return Err(io::Error::other(format!(
-                "this kernel takes no more than some 14 of the image's {} layers here",
-                lower.len()
-            )));
+        Naming::Numbered => {
+            let numbers: Vec<String> = lower
+                .iter()
+                .map(|layer| layer.as_raw_fd().to_string())
+                .collect();
+            let joined = numbers.join(":");
+            if joined.len() >= MAX_PARAMETER {
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    format!("{} layers take Linux 6.7 or newer", lower.len()),
+                ));
+            }
+            context.set(c"lowerdir", &CString::new(joined)?)?;
         }
-        context.set(c"lowerdir", &CString::new(joined)?)?;
     }
     match writable {
         Some((upper, work)) => {
