@@ -60,11 +60,6 @@ fn check(engine: &Engine, spec: &RunSpec) -> Result<()> {
         }
         NetworkPlan::Host | NetworkPlan::None => {}
     }
-    if spec.init {
-        return Err(Error::Refused(
-            "--init is not supported yet: leave it away, or use an image with an init of its own, such as tini".to_owned(),
-        ));
-    }
     if let Sharing::Container(other) = &spec.ipc.0 {
         return Err(Error::Refused(format!(
             "--ipc container:{other} is not supported yet: use --ipc host for both containers, or a volume"

@@ -141,6 +141,7 @@ mod tests {
             cpus: 2,
             capabilities: capabilities::of_mask(u64::MAX),
             open_files: 1024,
+            read_only_trees: true,
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{major, minor};
+use nix::sys::utsname::uname;
 
 use crate::error::{Error, Result};
 use crate::network_files;
@@ -32,7 +33,19 @@ pub(crate) fn facts() -> Result<Host> {
         cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
         capabilities: capabilities::of_mask(mask),
         open_files,
+        read_only_trees: release().is_some_and(|release| release >= (5, 12)),
     })
+}
+
+/// Version and patch level of the kernel.
+fn release() -> Option<(u32, u32)> {
+    let name = uname().ok()?;
+    let mut numbers = name
+        .release()
+        .to_str()?
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// The devices that were asked for; a directory stands for those in it.

@@ -438,6 +438,7 @@ fn write_spec(
         host: engine.host()?,
         devices: &devices,
         block_devices: &host::block_devices(&request.resources)?,
+        minirun: &engine.config.minirun,
         seccomp_file: seccomp_file.as_ref(),
         console: match stdio {
             Stdio::Attached { rows, columns } if rows > 0 && columns > 0 => Some((rows, columns)),

@@ -22,8 +22,8 @@ pub(super) fn asks_for_help(verb: &str) -> bool {
         .skip_while(|argument| argument != verb)
         .skip(1);
     match verb {
-        // What follows the id is for the program.
-        "exec" | "monitor" => after
+        // What follows the first word is for the program.
+        "exec" | "init" | "monitor" => after
             .next()
             .is_some_and(|first| first == "--help" || first == "-h"),
         _ => after.any(|argument| argument == "--help" || argument == "-h"),

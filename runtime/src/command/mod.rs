@@ -7,6 +7,7 @@ mod events;
 mod exec;
 mod features;
 mod foreground;
+mod init;
 mod kill;
 mod list;
 mod log;
@@ -71,6 +72,7 @@ Verbs:
   spec      write a config.json to begin with
   features  print what minirun can do, as JSON
   monitor   create and start a container, and stay beside it
+  init      be the first process of a container for a program that is not made to be
 
 Options:
   --root DIR              where states are kept (default /run/minirun)
@@ -99,7 +101,7 @@ pub fn main() -> ExitCode {
 type Verb = fn(&Global, &mut lexopt::Parser) -> Result<i32>;
 
 /// Name, function, help, and whether its process enters a container.
-const VERBS: [(&str, Verb, &str, bool); 16] = [
+const VERBS: [(&str, Verb, &str, bool); 17] = [
     ("create", create::run, create::HELP, true),
     ("start", start::run, start::HELP, false),
     ("run", run::run, run::HELP, true),
@@ -116,6 +118,7 @@ const VERBS: [(&str, Verb, &str, bool); 16] = [
     ("spec", spec::run, spec::HELP, false),
     ("features", features::run, features::HELP, false),
     ("monitor", monitor::run, monitor::HELP, true),
+    ("init", init::run, init::HELP, false),
 ];
 
 fn dispatch(log: &mut Log) -> Result<i32> {

@@ -41,6 +41,8 @@ pub(crate) struct Input<'a> {
     pub(crate) devices: &'a [Device],
     /// Weights and rates of block devices, looked up on the host.
     pub(crate) block_devices: &'a resources::BlockDevices,
+    /// The runtime's program, which is an init too.
+    pub(crate) minirun: &'a Path,
     /// The filter of a file that a security option names.
     pub(crate) seccomp_file: Option<&'a LinuxSeccomp>,
     /// Rows and columns of the terminal.
@@ -73,6 +75,8 @@ pub(crate) struct Host {
     pub(crate) capabilities: Vec<Capability>,
     /// The most open files that we may allow.
     pub(crate) open_files: u64,
+    /// The kernel can make a tree of mounts read-only (mount_setattr(2), Linux 5.12).
+    pub(crate) read_only_trees: bool,
 }
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -107,7 +111,11 @@ fn process(input: &Input<'_>) -> Result<Process> {
     process.set_terminal(Some(config.tty));
     process.set_console_size(console_size(input.console.filter(|_| config.tty))?);
     process.set_user(user(input.identity));
-    process.set_args(Some(config.args()));
+    let mut args = config.args();
+    if spec.init {
+        args.splice(0..0, [mounts::INIT.to_owned(), "init".to_owned()]);
+    }
+    process.set_args(Some(args));
     process.set_env(Some(env(config, input.hostname, &input.identity.home)));
     process.set_cwd(config.workdir.clone());
     process.set_capabilities(Some(capability_sets(&capabilities::effective(

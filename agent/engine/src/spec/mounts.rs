@@ -1,6 +1,6 @@
 //! Every mount of a container, in the order in which it is made.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use oci_spec::runtime::Mount as OciMount;
 
@@ -10,17 +10,30 @@ use crate::parse::mode::Sharing;
 use crate::volume;
 
 const SHM_SIZE: u64 = 64 << 20;
+/// Where `--init` finds its program.
+pub(crate) const INIT: &str = "/sbin/minirun-init";
 
 /// The root, the usual file systems, our files, then what was asked for: a target that was asked for is not made by us
 /// as well, and parents come before what lies below them.
 pub(crate) fn all(input: &Input<'_>) -> Vec<OciMount> {
     let mut own = usual(input);
     own.extend(files(input));
+    if input.record.spec.init {
+        let program = input.minirun.display().to_string();
+        own.push(mount(
+            INIT,
+            "bind",
+            &program,
+            ["bind", "ro", "nosuid", "nodev"]
+                .map(str::to_owned)
+                .to_vec(),
+        ));
+    }
     let asked: Vec<OciMount> = input
         .record
         .mounts
         .iter()
-        .map(|mount| wanted(mount, input.volumes))
+        .map(|mount| wanted(mount, input))
         .collect();
     own.retain(|mount| {
         !asked
@@ -142,19 +155,23 @@ fn files(input: &Input<'_>) -> Vec<OciMount> {
         .collect()
 }
 
-fn wanted(wanted: &Mount, volumes: &Path) -> OciMount {
+fn wanted(wanted: &Mount, input: &Input<'_>) -> OciMount {
     let access = if wanted.read_only { "ro" } else { "rw" }.to_owned();
     let bind = |source: PathBuf, recursive: bool| {
         let kind = if recursive { "rbind" } else { "bind" }.to_owned();
+        let access = match wanted.read_only && recursive && input.host.read_only_trees {
+            true => "rro".to_owned(),
+            false => access.clone(),
+        };
         (
             Some(source),
             "bind",
-            vec![kind, wanted.propagation.clone(), access.clone()],
+            vec![kind, wanted.propagation.clone(), access],
         )
     };
     let (source, kind, options) = match &wanted.kind {
         MountKind::Bind { source, recursive } => bind(source.clone(), *recursive),
-        MountKind::Volume { name, .. } => bind(volume::data(volumes, name), true),
+        MountKind::Volume { name, .. } => bind(volume::data(input.volumes, name), true),
         MountKind::Tmpfs { options } => {
             let mut options = options.clone();
             options.push(access.clone());

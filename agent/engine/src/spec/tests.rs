@@ -12,6 +12,7 @@ fn generate_with(record: &Record, namespaces: &Namespaces) -> Spec {
         cpus: 2,
         capabilities: capabilities::of_mask(u64::MAX),
         open_files: 4096,
+        read_only_trees: true,
     };
     generate(&Input {
         record,
@@ -28,6 +29,7 @@ fn generate_with(record: &Record, namespaces: &Namespaces) -> Spec {
         host: &host,
         devices: &[],
         block_devices: &resources::BlockDevices::default(),
+        minirun: Path::new("/usr/bin/minirun"),
         seccomp_file: None,
         console: Some((24, 80)),
     })
@@ -183,7 +185,7 @@ fn asked_mounts_take_the_place_of_ours() {
     let spec = generate_with(&record, &Namespaces::default());
     assert_eq!(options(&spec, "/dev/shm"), "size=1,rw");
     assert_eq!(options(&spec, "/srv"), "bind,rslave,rw");
-    assert_eq!(options(&spec, "/srv/a/b"), "rbind,rslave,ro");
+    assert_eq!(options(&spec, "/srv/a/b"), "rbind,rslave,rro");
     assert_eq!(
         mount_of(&spec, "/srv/a/b").unwrap().source().as_deref(),
         Some(Path::new("/v/data/_data"))
@@ -227,4 +229,14 @@ fn a_ulimit_takes_the_place_of_ours() {
     let limits = spec.process().as_ref().unwrap().rlimits().clone().unwrap();
     assert_eq!(limits.len(), 2);
     assert_eq!((limits[0].soft(), limits[0].hard()), (1, 2));
+}
+
+#[test]
+fn an_init_goes_before_the_command() {
+    let mut record = test_record();
+    record.spec.init = true;
+    let spec = generate_with(&record, &Namespaces::default());
+    let args = spec.process().as_ref().unwrap().args().clone().unwrap();
+    assert_eq!(args, [mounts::INIT, "init", "sh"]);
+    assert_eq!(options(&spec, mounts::INIT), "bind,ro,nosuid,nodev");
 }
