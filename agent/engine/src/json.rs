@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
-/// Whether a file must survive a power failure right after it was written.
+/// Whether the bytes are on the disk before the file has its name: then a power failure leaves the old file or the new one,
+/// never an empty one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durable {
     Yes,
@@ -87,10 +88,11 @@ pub(crate) fn names(path: &Path) -> Result<Vec<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("read", path)(error)),
     };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(Error::io("read", path))?;
+        names.extend(entry.file_name().into_string());
+    }
     names.sort();
     Ok(names)
 }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::id;
 use crate::json;
 use crate::layout::Layout;
+use crate::lock::Lock;
 
 /// The ids of all containers and of what is half-made, sorted.
 pub(crate) fn ids(layout: &Layout) -> Result<Vec<String>> {
@@ -125,8 +126,9 @@ pub(crate) fn take_name(layout: &Layout, name: &str, id: &str) -> Result<()> {
     })
 }
 
-/// Takes a name from a container, if it is the container's.
+/// Takes a name from a container, if it is the container's. One at a time, so that nobody takes the name of the next owner.
 pub(crate) fn drop_name(layout: &Layout, name: &str, id: &str) -> Result<()> {
+    let _lock = Lock::wait(&layout.names())?;
     match owner(layout, name)?.as_deref() == Some(id) {
         true => json::remove(&layout.name(name)),
         false => Ok(()),
