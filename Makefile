@@ -21,13 +21,14 @@ PEERS          := dockerd:docker.io ctr:containerd runc:runc crun:crun
 ROOT := $(filter 0,$(shell id -u))
 SUDO := $(if $(ROOT),,sudo)
 
-.PHONY: help build dev demo shell test bench lint images install uninstall clean build-packages
+.PHONY: help build dev demo shell test test-vm bench lint images install uninstall clean build-packages
 
 help:
 	@echo 'make build      the two binaries, optimised: $(RELEASE_BIN)/{minictl,minirun}'
 	@echo 'make demo       two real images, pushed, pulled and run on a host of their own; nothing is left afterwards'
 	@echo "make shell      a shell on the demo's host, to try things out; nothing is left afterwards"
 	@echo 'make test       lint, unit tests and everything end to end (as root; without root, what can run without)'
+	@echo "make test-vm    what of it differs with Debian 12's kernel and cgroup v2, in a virtual machine (part of make test)"
 	@echo 'make bench      times and memory beside those of Docker, containerd, runc and crun, measured in the same run'
 	@echo 'make lint       rustfmt and clippy'
 	@echo 'make install    minictl and minirun to $$(DESTDIR)$$(PREFIX)/bin, $(PREFIX) by default'
@@ -79,6 +80,18 @@ endif
 	    echo 'cargo-nextest is not installed: cargo test runs the same tests, one program after the other'; \
 	    MINI_BIN_DIR=$(DEV_BIN) $(CARGO) test --workspace --quiet; \
 	fi
+ifneq ($(ROOT),)
+	@$(MAKE) --no-print-directory test-vm
+endif
+
+# The same on Debian 12's own kernel with cgroup v2 alone, in a virtual machine: what differs there. VM_TESTS='host tests -- runtime tests'
+VM_TESTS ?= lifecycle:: limits:: networks:: -- cgroups:: mounts:: lifecycle::
+VM_PACKAGES := $(TEST_PACKAGES) e2fsprogs
+
+test-vm: dev
+	@tests/setup/packages 'the tests in a virtual machine' $(VM_PACKAGES)
+	@programs=$$($(CARGO) test --package tests --test host --test runtime --no-run 2>&1 | sed -n 's/.*Executable .*(\(.*\))$$/\1/p') && \
+	    $(SUDO) env MINI_BIN_DIR=$(DEV_BIN) MINI_CACHE='$(MINI_CACHE)' MINI_TEST_PROGRAMS="$$programs" tests/vm/run $(VM_TESTS)
 
 bench: build
 	@missing=; for peer in $(PEERS); do \
