@@ -353,3 +353,31 @@ fn an_init_reaps_and_passes_signals_on() {
     assert_eq!(host.inspect("held", "/State/ExitCode"), json!(143));
     host.minictl("rm held").ok();
 }
+
+#[test]
+fn an_init_tells_of_its_command_and_is_not_overwritten() {
+    let mut host = tests::host!();
+    let image = host.busybox();
+    for (command, code) in [("nosuch", 127), ("/bin/notexec", 126), ("/etc", 126)] {
+        host.minictl(format!("run --rm --init --network none {image} {command}"))
+            .refused(code, &[command]);
+    }
+    let orphan = "(sleep 0.1 &); sleep 0.5; grep -l 'State:.Z' /proc/[0-9]*/status || echo none";
+    prints(&host, &["--init"], &image, &["sh", "-c", orphan], "none");
+    for file in ["/proc/1/exe", "/sbin/minirun-init"] {
+        // While it runs, the kernel says "text file busy" to a writer before it looks at the mount; to chmod it doesn't.
+        let write = format!(
+            "(: >>{file}) 2>/dev/null && echo written; chmod 755 {file} 2>&1 | grep -o 'Read-only file system'"
+        );
+        let command = ["sh", "-c", &write];
+        prints(
+            &host,
+            &["--init"],
+            &image,
+            &command,
+            "Read-only file system",
+        );
+    }
+    let options = ["--init", "--read-only", "--user", "1000"];
+    prints(&host, &options, &image, &["id", "-u"], "1000");
+}
