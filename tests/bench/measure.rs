@@ -34,9 +34,14 @@ impl<'a> Candidate<'a> {
         let mut command = (self.command)();
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let start = Instant::now();
-        let status = command.status().expect("the command starts");
+        let output = command.output().expect("the command starts");
         let took = start.elapsed().as_secs_f64();
-        assert!(status.success(), "{command:?}: {status}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{command:?}: {}: {said}",
+            output.status
+        );
         took
     }
 }

@@ -13,8 +13,6 @@ use crate::measure::{Candidate, in_turns, median, proportional_memory};
 use crate::table::{Bar, Row};
 
 const ROUNDS: usize = 20;
-const PULLS: usize = 5;
-const IDLE: usize = 5;
 
 type Measure = fn(&Bench<'_>) -> Vec<Row>;
 
@@ -118,7 +116,7 @@ fn memory(bench: &Bench<'_>) -> Vec<Row> {
     };
     let mut ours = Vec::new();
     let mut theirs = Vec::new();
-    let names: Vec<String> = (0..IDLE).map(|number| format!("idle{number}")).collect();
+    let names: Vec<String> = (0..ROUNDS).map(|number| format!("idle{number}")).collect();
     for name in &names {
         let line = ["run", "-d", "--name", name, &bench.small, "sleep", "1000"];
         run(bench.minictl(&line)).ok();
@@ -150,7 +148,7 @@ fn memory(bench: &Bench<'_>) -> Vec<Row> {
     }
     vec![Row {
         work: "memory beside an idle container (PSS)".to_owned(),
-        rounds: IDLE,
+        rounds: ROUNDS,
         peer_name: "docker's shim",
         ours: median(ours),
         peer: median(theirs),
@@ -179,11 +177,11 @@ fn pull(bench: &Bench<'_>) -> Vec<Row> {
             .ctr(host, &["images", "rm", "--sync", &bench.large]));
         settle();
     });
-    let times = in_turns(PULLS, &[ours, theirs]);
+    let times = in_turns(ROUNDS, &[ours, theirs]);
     run(bench.minictl(&["rmi", &bench.large]));
     vec![Row {
         work: "pull and unpack of the 4-layer demo image (120 MB compressed)".to_owned(),
-        rounds: PULLS,
+        rounds: ROUNDS,
         peer_name: "ctr",
         ours: times[0],
         peer: times[1],

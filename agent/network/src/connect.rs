@@ -173,17 +173,28 @@ impl Networks {
             .filter(|c| c.drops && [NFPROTO_INET, NFPROTO_IPV4].contains(&c.family));
         let named = self.resolver_conf(network).is_some();
         let told = drops.filter_map(|chain| {
-            let (what, then) = match chain.hook {
+            let (what, then, ways): (_, _, &[_]) = match chain.hook {
                 NF_INET_FORWARD if !network.internal => (
                     "forwarded packets",
                     "endpoints reach nothing outside and published ports are not reached from other hosts",
+                    &["iifname", "oifname"],
                 ),
-                NF_INET_LOCAL_IN if named => ("packets to this host", "endpoints get no answer to names (port 10053)"),
+                NF_INET_LOCAL_IN if named => (
+                    "packets to this host",
+                    "endpoints get no answer to names (port 10053)",
+                    &["iifname"],
+                ),
                 _ => return None,
             };
+            let (bridge, chain_name, table) = (&network.bridge, &chain.name, &chain.table);
+            let family = if chain.family == NFPROTO_INET { "inet" } else { "ip" };
+            let rules: Vec<String> = ways
+                .iter()
+                .map(|way| format!("insert rule {family} {table} {chain_name} {way} {bridge} accept"))
+                .collect();
             Some(format!(
-                "chain {} of nftables table {} drops {what} by default: unless it accepts those of {}, {then}",
-                chain.name, chain.table, network.bridge
+                "chain {chain_name} of nftables table {table} drops {what} by default: unless it accepts those of {bridge}, {then}; let them pass with: nft '{}'",
+                rules.join("; ")
             ))
         });
         told.collect()

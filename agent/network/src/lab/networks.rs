@@ -315,7 +315,8 @@ fn a_firewall_of_others_is_told_of() {
         attachment.warnings,
         [
             "chain FORWARD of nftables table filter drops forwarded packets by default: unless it accepts those of \
-             mini0, endpoints reach nothing outside and published ports are not reached from other hosts"
+             mini0, endpoints reach nothing outside and published ports are not reached from other hosts; let them pass with: \
+             nft 'insert rule ip filter FORWARD iifname mini0 accept; insert rule ip filter FORWARD oifname mini0 accept'"
         ]
     );
     host.on(|networks| networks.disconnect("one")).unwrap();
