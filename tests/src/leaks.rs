@@ -124,7 +124,7 @@ impl Watched<'_> {
 }
 
 /// Where the hierarchies of cgroups are mounted.
-pub(crate) fn hierarchies() -> Vec<PathBuf> {
+pub fn hierarchies() -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mut roots = Vec::new();
     for line in mounts.lines() {
