@@ -107,22 +107,19 @@ fn cgroup2(planned: &Planned, path: &Path, context: &Context) -> Result<OwnedFd>
             return Ok(tree);
         }
     }
-    clone_with_options(planned, path)
+    clone(path)
 }
 
 fn bind(root: &Root, planned: &Planned, name: &str, path: &Path) -> Result<()> {
     let target = root.find_or_make(&planned.destination.join(name), Make::Directory)?;
-    let tree = clone_with_options(planned, path)?;
-    mount::attach(tree.as_fd(), target.as_fd()).map_err(Error::sys("attach", path.display()))
+    let tree = clone(path)?;
+    mount::attach_changed(tree.as_fd(), target.as_fd(), planned.options.own)
+        .map_err(Error::sys("attach", path.display()))
 }
 
-fn clone_with_options(planned: &Planned, path: &Path) -> Result<OwnedFd> {
+fn clone(path: &Path) -> Result<OwnedFd> {
     let source = open_path(path)?;
-    let tree =
-        mount::clone_tree(source.as_fd(), false).map_err(Error::sys("clone", path.display()))?;
-    mount::change(tree.as_fd(), planned.options.own)
-        .map_err(Error::sys("set the options of", path.display()))?;
-    Ok(tree)
+    mount::clone_tree(source.as_fd(), false).map_err(Error::sys("clone", path.display()))
 }
 
 #[cfg(test)]

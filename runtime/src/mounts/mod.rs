@@ -216,10 +216,12 @@ fn new(root: &Root, planned: &Planned) -> Result<()> {
 /// Gives a detached mount its attributes and attaches it.
 pub(crate) fn place(tree: &OwnedFd, target: &OwnedFd, planned: &Planned) -> Result<()> {
     let words = || format!("the options of {}", planned.destination.display());
-    if planned.kind == "bind" {
-        mount::change(tree.as_fd(), planned.options.own).map_err(Error::sys("set", words()))?;
-    }
-    mount::attach(tree.as_fd(), target.as_fd())
+    // A new file system has its attributes already.
+    let own = match planned.kind.as_str() {
+        "bind" | "cgroup" => planned.options.own,
+        _ => mount::Change::default(),
+    };
+    mount::attach_changed(tree.as_fd(), target.as_fd(), own)
         .map_err(Error::sys("attach at", planned.destination.display()))?;
     mount::change(tree.as_fd(), planned.options.all).map_err(Error::sys("set", words()))?;
     if let Some(propagation) = planned.options.propagation {

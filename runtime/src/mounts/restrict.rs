@@ -39,8 +39,7 @@ pub(crate) fn read_only(root: &Root, paths: &[PathBuf]) -> Result<()> {
             clear: 0,
             recursive: false,
         };
-        mount::change(tree.as_fd(), change).map_err(failed())?;
-        mount::attach(tree.as_fd(), target.as_fd()).map_err(failed())?;
+        mount::attach_changed(tree.as_fd(), target.as_fd(), change).map_err(failed())?;
     }
     Ok(())
 }

@@ -154,8 +154,32 @@ struct MountAttr {
     userns_fd: u64,
 }
 
-/// Changes attributes of the mount at `fd`, detached or not. Kernels before 5.12 can't change those of a tree.
+/// Changes attributes of the attached mount at `fd`. Kernels before 5.12 can't change those of a tree.
 pub(crate) fn change(fd: BorrowedFd<'_>, change: Change) -> Result<(), Errno> {
+    match set(fd, change) {
+        Err(Errno::ENOSYS) if !change.recursive => remount(fd, change),
+        other => other,
+    }
+}
+
+/// Attaches the detached mount `mount` with changed attributes. Kernels before 5.12 change only what is attached, so that there
+/// it is seen as it was for a moment.
+pub(crate) fn attach_changed(
+    mount: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    change: Change,
+) -> Result<(), Errno> {
+    match set(mount, change) {
+        Err(Errno::ENOSYS) if !change.recursive => {
+            attach(mount, target)?;
+            remount(mount, change)
+        }
+        other => other.and_then(|()| attach(mount, target)),
+    }
+}
+
+/// By mount_setattr(2), whether the mount is attached or not.
+fn set(fd: BorrowedFd<'_>, change: Change) -> Result<(), Errno> {
     if change.set == 0 && change.clear == 0 {
         return Ok(());
     }
@@ -172,10 +196,7 @@ pub(crate) fn change(fd: BorrowedFd<'_>, change: Change) -> Result<(), Errno> {
         propagation: 0,
         userns_fd: 0,
     };
-    match set_attributes(fd, change.recursive, &attributes) {
-        Err(Errno::ENOSYS) if !change.recursive => remount(fd, change),
-        other => other,
-    }
+    set_attributes(fd, change.recursive, &attributes)
 }
 
 /// Sets the propagation of the mount at `fd`.
