@@ -7,7 +7,8 @@
 //!
 //! Invariants:
 //! - The crate knows neither containers nor clusters: an endpoint is an id, a namespace and a list of ports.
-//! - One nftables table, `ip mini`, is owned whole; no other table, chain or rule is ever changed.
+//! - One nftables table, `ip mini`, is owned whole (beside it a [`Switch`] has `bridge mini` in its own namespace); no
+//!   other table, chain or rule is ever changed.
 //! - No program is started but the resolver's command that the caller gives; everything is a netlink message.
 //! - An address is a lease file, a network a definition file: each is made by one system call that only one process
 //!   can win. A lock is held only while a bridge comes or goes.
@@ -28,6 +29,7 @@ mod ports;
 mod release;
 pub mod resolver;
 mod state;
+mod switch;
 mod sysctl;
 
 #[cfg(test)]
@@ -42,3 +44,4 @@ pub use model::{
 };
 pub use netns::Netns;
 pub use networks::{DEFAULT_NETWORK, Networks, Options};
+pub use switch::{Plug, Switch};

@@ -19,6 +19,8 @@ pub(crate) enum Clause {
     OutLinkIn(&'static str),
     /// The pair of both links is in a set.
     LinksIn(&'static str),
+    /// The frame carries an IPv4 packet.
+    Ipv4,
     /// The source address lies in a subnet.
     Source(Ipv4Net),
     /// The destination address lies in a subnet.
@@ -62,6 +64,7 @@ impl fmt::Display for Clause {
             Clause::InLinkIn(set) => write!(f, "iifname @{set}"),
             Clause::OutLinkIn(set) => write!(f, "oifname @{set}"),
             Clause::LinksIn(set) => write!(f, "iifname . oifname @{set}"),
+            Clause::Ipv4 => f.write_str("meta protocol ip"),
             Clause::Source(net) => write!(f, "ip saddr {net}"),
             Clause::Destination(net) => write!(f, "ip daddr {net}"),
             Clause::DestinationLocal => f.write_str("fib daddr type local"),
@@ -102,6 +105,9 @@ impl Clause {
                 .meta(META_IIFNAME, 0)
                 .meta(META_OIFNAME, 4)
                 .lookup(set, None),
+            Clause::Ipv4 => rule
+                .meta(META_PROTOCOL, 0)
+                .compare(Is::Same, &ETH_P_IP.to_be_bytes()),
             Clause::Source(net) => rule.payload(NETWORK_HEADER, 12, 4, 0).in_subnet(net),
             Clause::Destination(net) => rule.payload(NETWORK_HEADER, 16, 4, 0).in_subnet(net),
             Clause::DestinationLocal => rule
@@ -140,6 +146,7 @@ pub(crate) fn link_name(name: &str) -> [u8; 16] {
 }
 
 // linux/netfilter/nf_tables.h
+const META_PROTOCOL: u32 = 1;
 const META_IIFNAME: u32 = 6;
 const META_OIFNAME: u32 = 7;
 const META_L4PROTO: u32 = 16;
@@ -158,6 +165,8 @@ const STATE_INVALID: u32 = 1;
 const STATE_ESTABLISHED: u32 = 1 << 1;
 const STATE_RELATED: u32 = 1 << 2;
 const IPS_DST_NAT: u32 = 1 << 5;
+// linux/if_ether.h
+const ETH_P_IP: u16 = 0x0800;
 // linux/rtnetlink.h
 const RTN_LOCAL: u32 = 2;
 

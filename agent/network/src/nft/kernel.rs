@@ -10,7 +10,7 @@ use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
 
 use super::ruleset::BRIDGES;
 use super::table::{self, Datum, Element, NAME, Table};
-use super::wire::{self, Attributes, Batch, DUMP, FAMILY_IP, Kind};
+use super::wire::{self, Attributes, Batch, DUMP, FAMILY_BRIDGE, FAMILY_IP, Kind};
 use crate::error::{Error, Result};
 use crate::netlink::split_message;
 
@@ -37,6 +37,11 @@ impl Nft {
     /// Replaces our table.
     pub(crate) fn replace(&mut self, table: &Table) -> Result<()> {
         self.commit("write", table.replace())
+    }
+
+    /// Replaces the table of a switch.
+    pub(crate) fn replace_bridge(&mut self, table: &Table) -> Result<()> {
+        self.commit("write", table.replace_in(FAMILY_BRIDGE))
     }
 
     /// Deletes our table, if it is there.
@@ -154,8 +159,14 @@ impl Nft {
         if batch.is_empty() {
             return Ok(());
         }
+        let family = if batch.family == FAMILY_BRIDGE {
+            "bridge"
+        } else {
+            "ip"
+        };
         let failed = |subject: &str, error| {
-            Error::system(operation, format_args!("{subject} of table ip mini"))(error)
+            let object = format_args!("{subject} of table {family} mini");
+            Error::system(operation, object)(error)
         };
         if batch.bytes.len() > 64 * 1024 {
             setsockopt(&self.socket, sockopt::SndBufForce, &(2 * batch.bytes.len()))

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::clause::{Clause, Expressions, link_name};
-use super::wire::{APPEND, Batch, CREATE, Kind};
+use super::wire::{APPEND, Batch, CREATE, FAMILY_IP, Kind};
 use crate::model::Protocol;
 
 /// The table's name.
@@ -87,7 +87,12 @@ const CHUNK: usize = 500;
 impl Table {
     /// The messages that replace whatever is there by this table, at once.
     pub(crate) fn replace(&self) -> Batch {
-        let mut batch = Batch::new();
+        self.replace_in(FAMILY_IP)
+    }
+
+    /// The same for the table of this name in another family.
+    pub(crate) fn replace_in(&self, family: u8) -> Batch {
+        let mut batch = Batch::about(family);
         // To delete what may not be there, make it first: the whole batch takes effect at once.
         new_table(&mut batch);
         delete_table(&mut batch);

@@ -18,6 +18,8 @@ const NLA_F_NESTED: u16 = 0x8000;
 
 /// `NFPROTO_IPV4`: our table's family.
 pub(crate) const FAMILY_IP: u8 = 2;
+/// `NFPROTO_BRIDGE`: that of a switch's table.
+pub(crate) const FAMILY_BRIDGE: u8 = 7;
 
 /// The nf_tables messages in use (`enum nf_tables_msg_types`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,15 +92,23 @@ pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) bytes: Vec<u8>,
+    pub(crate) family: u8,
     sequence: u32,
     /// What each message is about, for errors: (sequence number, words).
     pub(crate) subjects: Vec<(u32, String)>,
 }
 
 impl Batch {
+    /// A batch about our family.
     pub(crate) fn new() -> Batch {
+        Batch::about(FAMILY_IP)
+    }
+
+    /// A batch about tables of this family.
+    pub(crate) fn about(family: u8) -> Batch {
         let mut batch = Batch {
             bytes: Vec::new(),
+            family,
             sequence: 0,
             subjects: Vec::new(),
         };
@@ -106,7 +116,7 @@ impl Batch {
         batch
     }
 
-    /// Adds a message about our family; the first one asks to be acknowledged, which says that all took effect.
+    /// Adds a message about the family; the first one asks to be acknowledged, which says that all took effect.
     pub(crate) fn push(
         &mut self,
         kind: Kind,
@@ -122,7 +132,8 @@ impl Batch {
         let mut attributes = Attributes::default();
         fill(&mut attributes);
         let flags = NLM_F_REQUEST | acknowledge | flags;
-        let sequence = self.message(kind.message_type(), flags, FAMILY_IP, 0, &attributes.bytes);
+        let family = self.family;
+        let sequence = self.message(kind.message_type(), flags, family, 0, &attributes.bytes);
         self.subjects.push((sequence, subject.into()));
     }
 

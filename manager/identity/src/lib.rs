@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! Who a node is.
