@@ -37,3 +37,6 @@ pub use runtime::seed_simulation;
 pub use snapshots::{SnapshotError, SnapshotStore};
 pub use status::{Leadership, MemberStatus, Standing, Status};
 
+
+#[cfg(test)]
+mod tests;

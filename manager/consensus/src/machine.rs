@@ -77,9 +77,6 @@ impl<S: StateMachine, D: Disk> Machine<S, D> {
         Ok(())
     }
 
-    pub(crate) fn into_state(self) -> S {
-        self.state
-    }
 
     /// Entries outside the protocol: a group that is forced anew replays its log.
     pub(crate) fn replay(&mut self, entry: crate::record::Entry) {
@@ -153,6 +150,7 @@ impl<S: StateMachine, D: Disk> RaftStateMachine<Group> for Machine<S, D> {
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: StoredSnapshot<D>) -> Result<(), io::Error> {
         debug_assert_eq!(meta.last_log_id, snapshot.meta.last_log_id);
         // Into the state first: what the state machine refuses must not become the newest on disk.
+        let snapshot = self.store.adopt(snapshot).map_err(io::Error::other)?;
         self.load(&snapshot).map_err(io::Error::other)?;
         self.current = Some(self.store.publish(&snapshot).map_err(io::Error::other)?);
         Ok(())

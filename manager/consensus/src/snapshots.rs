@@ -77,7 +77,7 @@ pub struct SnapshotStore<D: Disk> {
 }
 
 /// A snapshot on disk, held open: it can be read to its end even when a newer one has replaced it.
-pub struct StoredSnapshot<D: Disk> {
+pub(crate) struct StoredSnapshot<D: Disk> {
     pub(crate) name: String,
     pub(crate) meta: SnapshotMeta,
     file: Arc<D::File>,
@@ -124,6 +124,19 @@ impl<D: Disk> SnapshotStore<D> {
         }
         let file = self.disk.create(&name, 0).map_err(|source| self.error("create", &name, source))?;
         Ok(Draft { store: self.clone(), name, file: Some(file), buffer: Vec::new(), written: 0, records: 0, crc: 0, meta: None })
+    }
+
+    /// The snapshot in this store: itself, or a copy when it lies in another one.
+    pub(crate) fn adopt(&self, snapshot: StoredSnapshot<D>) -> Result<StoredSnapshot<D>, SnapshotError> {
+        if self.names()?.contains(&snapshot.name) {
+            return Ok(snapshot);
+        }
+        let mut draft = self.draft("adopted")?;
+        draft.begin(snapshot.meta.clone())?;
+        for record in snapshot.body() {
+            draft.add(record?)?;
+        }
+        draft.finish()
     }
 
     /// Makes a finished draft the newest snapshot and removes those before it.
