@@ -1,4 +1,4 @@
-//! What the crate's tests start in place of `minictl` and `minid`. The first word says which: `host`, `up`, `exec`, or a
+//! What the crate's tests start in place of `minictl` and `minid`. The first word says which: `host`, `up`, `down`, `exec`, or a
 //! flag for the daemon.
 
 #![forbid(unsafe_code)]
@@ -21,6 +21,7 @@ fn main() {
         "up" => labs(Path::new(&words[1]))
             .up(&spec(text(2), text(3), text(4)), &Daemons)
             .map(drop),
+        "down" => labs(Path::new(&words[1])).down(text(2)),
         "exec" => labs(Path::new(&words[1]))
             .open(text(2))
             .and_then(|lab| lab.exec(text(3), &words[4..]))

@@ -2,8 +2,9 @@
 //! hierarchies, in which the hosts' containers have theirs.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -83,17 +84,18 @@ impl Cgroups {
         })
     }
 
-    /// Makes the cgroup of a host and returns the file that takes its processes in.
-    pub(crate) fn make(&self, cgroup: &str) -> Result<PathBuf> {
+    /// Makes the cgroup of a host.
+    pub(crate) fn make(&self, cgroup: &str) -> Result<()> {
         let leaf = self.leaf(cgroup)?;
-        fs::create_dir_all(&leaf).map_err(Error::system("make cgroup", leaf.display()))?;
-        Ok(leaf.join("cgroup.procs"))
+        fs::create_dir_all(&leaf).map_err(Error::system("make cgroup", leaf.display()))
     }
 
-    /// Moves the calling process into the cgroup of a host.
-    pub(crate) fn enter(&self, cgroup: &str) -> Result<()> {
-        let file = self.leaf(cgroup)?.join("cgroup.procs");
-        enter(&file)
+    /// A door into the cgroup of a host: to be passed with [`enter`]. It leads nowhere once that cgroup is removed, even
+    /// when there is another of the same name.
+    pub(crate) fn door(&self, cgroup: &str) -> Result<File> {
+        let path = self.leaf(cgroup)?.join("cgroup.procs");
+        let opened = File::options().write(true).open(&path);
+        opened.map_err(Error::system("open", path.display()))
     }
 
     fn leaf(&self, cgroup: &str) -> Result<PathBuf> {
@@ -170,12 +172,11 @@ impl Cgroups {
     }
 }
 
-/// Moves the calling process into the cgroup of this `cgroup.procs`, which must be there.
-pub(crate) fn enter(file: &Path) -> Result<()> {
-    let opened = fs::OpenOptions::new().write(true).open(file);
-    opened
-        .and_then(|mut opened| io::Write::write_all(&mut opened, b"0"))
-        .map_err(Error::system("enter cgroup by", file.display()))
+/// Moves the calling process through a [door](Cgroups::door).
+pub(crate) fn enter(door: impl AsFd) -> Result<()> {
+    nix::unistd::write(door, b"0")
+        .map(drop)
+        .map_err(Error::system("enter", "the host's cgroup"))
 }
 
 /// Kills the processes of one cgroup. A frozen process dies once it is thawed; and where there is no `cgroup.kill`
@@ -187,7 +188,7 @@ fn end_members(path: &Path) {
         ("freezer.state", "THAWED"),
     ] {
         // Each exists on one version only.
-        let opened = fs::OpenOptions::new().write(true).open(path.join(file));
+        let opened = File::options().write(true).open(path.join(file));
         let _ = opened.and_then(|mut opened| io::Write::write_all(&mut opened, value.as_bytes()));
     }
     for pid in members(path) {

@@ -101,7 +101,11 @@ mod tests {
         fn note(&self, words: String) -> ClusterResult<()> {
             let refused = !self.refuse.is_empty() && words.contains(self.refuse);
             self.made.lock().unwrap().push(words);
-            if refused { Err("no quorum".into()) } else { Ok(()) }
+            if refused {
+                Err("no quorum".into())
+            } else {
+                Ok(())
+            }
         }
     }
 

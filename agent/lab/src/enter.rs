@@ -9,7 +9,7 @@ use std::process::Command;
 use network::Netns;
 use nix::sched::{CloneFlags, setns, unshare};
 
-use crate::cgroups::Cgroups;
+use crate::cgroups::{self, Cgroups};
 use crate::error::{Error, Result};
 use crate::host::client;
 use crate::host::protocol::Request;
@@ -40,7 +40,7 @@ impl Lab {
         for (flag, kind) in spaces {
             opened.push((flag, kind, client::namespace(&asked, kind)?));
         }
-        Cgroups::find()?.enter(&plan.cgroup(host))?;
+        cgroups::enter(Cgroups::find()?.door(&plan.cgroup(host))?)?;
         // A mount namespace can only be entered by a thread that shares its root and directory with no other.
         unshare(CloneFlags::CLONE_FS).map_err(Error::system("part from", "other threads"))?;
         for (flag, kind, space) in opened {

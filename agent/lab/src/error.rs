@@ -53,8 +53,14 @@ pub enum Error {
         orphans: Option<PathBuf>,
     },
 
+    /// The lab was interrupted before it had a record.
+    #[error("lab `{0}` was interrupted while it came up; take it down with `{command}`", command = down_command(.0))]
+    Half(String),
+
     /// Another command is at work on the lab.
-    #[error("lab `{0}` is being brought up, changed or taken down by another minictl: wait for it or end it, then try again")]
+    #[error(
+        "lab `{0}` is being brought up, changed or taken down by another minictl: wait for it or end it, then try again"
+    )]
     Busy(String),
 
     /// The lab was to be taken down by one of its own processes.
@@ -135,7 +141,9 @@ pub enum Error {
     },
 
     /// No mounted cgroup hierarchy can keep track of the hosts' processes.
-    #[error("no cgroup hierarchy is mounted in which the hosts' processes could be kept track of: mount cgroup2 at /sys/fs/cgroup")]
+    #[error(
+        "no cgroup hierarchy is mounted in which the hosts' processes could be kept track of: mount cgroup2 at /sys/fs/cgroup"
+    )]
     NoCgroups,
 
     /// Processes of the lab do not die.

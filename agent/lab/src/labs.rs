@@ -42,12 +42,15 @@ impl Labs {
     /// A lab that is up, whole or in part.
     ///
     /// # Errors
-    /// [`Error::NotUp`].
+    /// [`Error::NotUp`], [`Error::Half`].
     pub fn open(&self, name: &str) -> Result<Lab> {
         check_name(name)?;
-        let record = Record::read(&self.root.join(name))?;
-        let record = record.ok_or_else(|| self.not_up(name))?;
-        Ok(Lab { record })
+        let directory = self.root.join(name);
+        match Record::read(&directory)? {
+            Some(record) => Ok(Lab { record }),
+            None if directory.exists() => Err(Error::Half(name.to_owned())),
+            None => Err(self.not_up(name)),
+        }
     }
 
     /// Takes a lab down, in whatever state it is: kills every process of its hosts, removes their cgroups and the directory.

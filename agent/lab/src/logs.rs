@@ -21,7 +21,10 @@ pub fn copy_log(path: &Path, follow: bool, out: &mut dyn Write) -> Result<()> {
             .map_err(Error::system("copy", path.display()))
     };
     copy(&mut log, out)?;
-    while follow {
+    if !follow {
+        return Ok(());
+    }
+    loop {
         let is_there = log.metadata().is_ok_and(|of_open| {
             fs::metadata(path).is_ok_and(|of_path| of_path.ino() == of_open.ino())
         });
@@ -30,10 +33,9 @@ pub fn copy_log(path: &Path, follow: bool, out: &mut dyn Write) -> Result<()> {
         }
         copy(&mut log, out)?;
         if !is_there {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 /// The end of a log, for an error: at most ten lines; empty when there is none.

@@ -105,7 +105,11 @@ mod tests {
             None,
             r#"invalid partition "node1,node2,node3,node4": a partition has a node on either side"#,
         );
-        check("", None, r#"invalid partition "": a partition has a node on either side"#);
+        check(
+            "",
+            None,
+            r#"invalid partition "": a partition has a node on either side"#,
+        );
         check(
             "node1,node2",
             Some("node2"),

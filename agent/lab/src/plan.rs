@@ -99,8 +99,9 @@ impl Plan {
             .unwrap_or(usize::MAX)
             .saturating_sub(FIRST as usize);
         if count > room {
-            let reason =
-                format!("it has no room for {count} nodes from its {FIRST}th address on: take a larger one");
+            let reason = format!(
+                "it has no room for {count} nodes from its {FIRST}th address on: take a larger one"
+            );
             return Err(invalid("subnet", &spec.subnet.to_string(), &reason));
         }
         let nodes = (0..count).map(|index| Node {
@@ -135,8 +136,9 @@ impl Plan {
         if let Some(path) = longest
             && path.as_os_str().len() > LONGEST_SOCKET
         {
-            let reason =
-                format!("longer than the {LONGEST_SOCKET} bytes of a unix socket: take a shorter --root");
+            let reason = format!(
+                "longer than the {LONGEST_SOCKET} bytes of a unix socket: take a shorter --root"
+            );
             return Err(invalid("path", &path.to_string_lossy(), &reason));
         }
         Ok(())
@@ -308,9 +310,21 @@ mod tests {
             let error = Plan::new(&spec, Path::new(root)).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
-        check(spec("", 1, 0, "10.0.0.0/24"), "/l", r#"invalid lab name "": 1 to 32"#);
-        check(spec("A", 1, 0, "10.0.0.0/24"), "/l", r#"invalid lab name "A""#);
-        check(spec("a/b", 1, 0, "10.0.0.0/24"), "/l", r#"invalid lab name "a/b""#);
+        check(
+            spec("", 1, 0, "10.0.0.0/24"),
+            "/l",
+            r#"invalid lab name "": 1 to 32"#,
+        );
+        check(
+            spec("A", 1, 0, "10.0.0.0/24"),
+            "/l",
+            r#"invalid lab name "A""#,
+        );
+        check(
+            spec("a/b", 1, 0, "10.0.0.0/24"),
+            "/l",
+            r#"invalid lab name "a/b""#,
+        );
         check(
             spec("a", 0, 1, "10.0.0.0/24"),
             "/l",

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -21,6 +23,8 @@ pub(crate) struct Record {
 }
 
 const FILE: &str = "lab.json";
+/// How long the lock is asked for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Record {
     /// Reads what is in a lab's directory; `None` when there is nothing.
@@ -49,16 +53,22 @@ impl Record {
 }
 
 /// Takes the lock of a lab's directory; `None` when there is no such directory. It is let go of when the value is dropped
-/// and when the process dies.
+/// and when the process dies. A child that a killed process was about to start still has it for a moment, so it is
+/// asked for a little longer than once.
 pub(crate) fn lock(directory: &Path, name: &str) -> Result<Option<Flock<File>>> {
-    let file = match File::open(directory) {
+    let mut file = match File::open(directory) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::system("open", directory.display())(error)),
     };
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(Some(lock)),
-        Err((_, Errno::EWOULDBLOCK)) => Err(Error::Busy(name.to_owned())),
-        Err((_, errno)) => Err(Error::system("lock", directory.display())(errno)),
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(Some(lock)),
+            Err((file, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(Error::Busy(name.to_owned())),
+            Err((_, errno)) => return Err(Error::system("lock", directory.display())(errno)),
+        };
+        thread::sleep(Duration::from_millis(5));
     }
 }

@@ -88,8 +88,9 @@ impl Lab {
                 fs::create_dir(&directory)
                     .map_err(Error::system("make directory", directory.display()))?;
             }
-            let cgroup = cgroups.make(&plan.cgroup(host))?;
-            starting.push(client::start(plan, host, command, &cgroup)?);
+            cgroups.make(&plan.cgroup(host))?;
+            let door = cgroups.door(&plan.cgroup(host))?;
+            starting.push(client::start(plan, host, command, door)?);
         }
         // All are waited for, so that none is left unreaped; the first error is told.
         let ready: Vec<Result<()>> = starting.into_iter().map(|one| one.ready()).collect();

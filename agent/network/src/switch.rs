@@ -138,7 +138,9 @@ mod tests {
     #[test]
     fn a_cut_holds_in_both_directions() {
         fn check(pairs: &[(&str, &str)], expected: &[&str]) {
-            let pairs = pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
+            let pairs = pairs
+                .iter()
+                .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
             let text = cut_table(&pairs.collect()).to_string();
             let elements = text.lines().filter(|line| line.contains(" . \""));
             let elements: Vec<_> = elements
@@ -184,8 +186,10 @@ mod tests {
         let target: SocketAddr = "192.0.2.2:7000".parse().unwrap();
         let call = |patience: u64| {
             let patience = Duration::from_millis(patience);
-            Netns::enter(&hosts[0], || Ok(TcpStream::connect_timeout(&target, patience)))
-                .unwrap()
+            Netns::enter(&hosts[0], || {
+                Ok(TcpStream::connect_timeout(&target, patience))
+            })
+            .unwrap()
         };
         let mut caller = call(3000).unwrap();
         let mut called = server.accept().unwrap().0;
@@ -203,7 +207,9 @@ mod tests {
 
         let switch = Switch::open(switch.netns).unwrap();
         switch.cut(&BTreeSet::new()).unwrap();
-        called.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        called
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
         assert_eq!(called.read(&mut byte).unwrap(), 1, "what was sent arrives");
         call(3000).unwrap();
     }

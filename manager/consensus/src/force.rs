@@ -6,15 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use openraft::storage::RaftLogStorage;
+use bytes::Bytes;
 use prost::Message;
 use tokio::sync::oneshot;
 use wal::{Change, Cipher, Disk, Submit};
 
-use crate::log_store::{LogStore, marker};
+use crate::log_store::marker;
 use crate::machine::{Machine, Position, StateMachine};
 use crate::member::Member;
-use crate::record::{GroupMembership, LogId, Membership, VoteRecord, decode_entry};
+use crate::record::{GroupMembership, LogId, LogIdRecord, Membership, SnapshotMeta, VoteRecord, decode_entry};
 use crate::snapshots::{SnapshotError, SnapshotStore};
 
 /// Entries read at once.
@@ -56,8 +56,6 @@ pub async fn force_new_group<S: StateMachine, D: Disk>(
 ) -> Result<Forced, ForceError> {
     let store = SnapshotStore::new(snapshots, cipher, group);
     let mut machine = Machine::open(state, store, true)?;
-    let mut log_store = LogStore::new(log.clone());
-    let log_state = log_store.get_log_state().await.map_err(|error| ForceError::Log(error.to_string()))?;
     let mut replayed = 0;
     let mut position = machine.applied().map_or(0, |id| id.index + 1) + 1;
     while log.last_index().is_some_and(|last| position <= last) {
@@ -70,18 +68,49 @@ pub async fn force_new_group<S: StateMachine, D: Disk>(
         }
     }
     let last: LogId = machine.applied().ok_or(ForceError::Empty)?;
-    let alone = Membership::new(vec![BTreeSet::from([id])], BTreeMap::from([(id, member)])).map_err(|error| ForceError::Log(error.to_string()))?;
-    machine.set_membership(GroupMembership::new(Some(last), alone));
+    machine.set_membership(alone(last, id, member)?);
+    // The old log goes after the new snapshot is there: a crash between them leaves a state from which this can be repeated.
     machine.builder().write()?;
-    // The old log after the new snapshot: a crash between them leaves a state from which this can be repeated.
-    if log_state.last_log_id.is_some() {
-        change(&log, Change::Purge { to: last.index + 1, marker: marker(last) }).await?;
+    begin(&log, last, id).await?;
+    Ok(Forced { last: last.into(), replayed })
+}
+
+/// Puts a state on the disk of a member that has none: it is the only one of its group, at that position of the log.
+#[allow(clippy::too_many_arguments, reason = "a disk in three parts, a member in two, a state in two")]
+pub async fn plant_group<D: Disk>(
+    group: &str,
+    id: u64,
+    member: Member,
+    log: Arc<dyn Submit>,
+    snapshots: D,
+    cipher: Arc<dyn Cipher>,
+    at: Position,
+    records: impl Iterator<Item = Bytes>,
+) -> Result<(), ForceError> {
+    let store = SnapshotStore::new(snapshots, cipher, group);
+    let last: LogId = LogIdRecord { term: at.term, index: at.index }.into();
+    let mut draft = store.draft("planted")?;
+    draft.begin(SnapshotMeta { last_log_id: Some(last), last_membership: alone(last, id, member)? })?;
+    for record in records {
+        draft.add(record)?;
     }
-    // Above every term this member ever heard of: an old member that returns must not be able to out-vote the new group.
+    store.publish(&draft.finish()?)?;
+    begin(&log, last, id).await
+}
+
+fn alone(last: LogId, id: u64, member: Member) -> Result<GroupMembership, ForceError> {
+    let membership = Membership::new(vec![BTreeSet::from([id])], BTreeMap::from([(id, member)]));
+    let membership = membership.map_err(|error| ForceError::Log(error.to_string()))?;
+    Ok(GroupMembership::new(Some(last), membership))
+}
+
+/// The log begins after `last`, in a term above every one that this member ever heard of: an old member that returns must not be
+/// able to out-vote the new group.
+async fn begin(log: &Arc<dyn Submit>, last: LogId, id: u64) -> Result<(), ForceError> {
+    change(log, Change::Purge { to: last.index + 1, marker: marker(last) }).await?;
     let promised = log.vote().and_then(|bytes| VoteRecord::decode(bytes).ok()).map_or(0, |vote| vote.term);
     let vote = VoteRecord { term: promised.max(last.leader_id.term) + 1, candidate: id, committed: false };
-    change(&log, Change::Vote(vote.encode_to_vec().into())).await?;
-    Ok(Forced { last: last.into(), replayed })
+    change(log, Change::Vote(vote.encode_to_vec().into())).await
 }
 
 async fn change(log: &Arc<dyn Submit>, change: Change) -> Result<(), ForceError> {

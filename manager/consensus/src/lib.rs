@@ -27,7 +27,7 @@ mod snapshots;
 mod status;
 
 pub use config::{Timings, TimingsError};
-pub use force::{ForceError, Forced, force_new_group};
+pub use force::{ForceError, Forced, force_new_group, plant_group};
 pub use machine::{Position, StateMachine};
 pub use member::Member;
 pub use network::{Rpc, SnapshotStream, Transport, TransportError};

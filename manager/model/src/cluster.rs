@@ -66,7 +66,7 @@ pub struct ClusterSpec {
 }
 
 /// The certificate authority of a cluster.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct RootCa {
     /// Certificate of the root that issues, PEM.
     #[prost(string, tag = "1")]
@@ -86,7 +86,7 @@ pub struct RootCa {
 }
 
 /// A root on its way out: trusted until every node has a certificate of the new one.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct RootRotation {
     /// SHA-256 of the root that goes, hexadecimal.
     #[prost(string, tag = "1")]
@@ -100,7 +100,7 @@ pub struct RootRotation {
 }
 
 /// What lets nodes in.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct JoinTokens {
     /// As a worker.
     #[prost(string, tag = "1")]
@@ -111,7 +111,7 @@ pub struct JoinTokens {
 }
 
 /// A certificate that is worth nothing any more.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct Revocation {
     /// The node that had it: all of its certificates are revoked.
     #[prost(string, tag = "1")]

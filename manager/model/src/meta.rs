@@ -1,7 +1,7 @@
 //! What every object has.
 
 /// Version and times of an object. Written by the store alone.
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
 pub struct Meta {
     /// Index of the log entry that last changed the object. An update names the version that it is based on.
     #[prost(uint64, tag = "1")]

@@ -70,7 +70,7 @@ pub struct NodeDescription {
 }
 
 /// Operating system and architecture, as in the OCI image specification.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct Platform {
     /// `linux`.
     #[prost(string, tag = "1")]
@@ -81,7 +81,7 @@ pub struct Platform {
 }
 
 /// What a node has.
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
 pub struct Resources {
     /// Processors, in billionths.
     #[prost(int64, tag = "1")]
@@ -92,7 +92,7 @@ pub struct Resources {
 }
 
 /// What the leader sees of a node.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct NodeStatus {
     /// Whether it answers.
     #[prost(enumeration = "NodeState", tag = "1")]
@@ -106,7 +106,7 @@ pub struct NodeStatus {
 }
 
 /// The certificate that a node was last given.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct Certificate {
     /// Serial number, hexadecimal.
     #[prost(string, tag = "1")]
@@ -123,7 +123,7 @@ pub struct Certificate {
 }
 
 /// A manager's place in the Raft group.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct ManagerMember {
     /// Drawn when it joined; never used again.
     #[prost(uint64, tag = "1")]

@@ -35,7 +35,7 @@ pub struct Task {
 }
 
 /// What a task runs.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct TaskSpec {
     /// Image reference.
     #[prost(string, tag = "1")]
@@ -52,7 +52,7 @@ pub struct TaskSpec {
 }
 
 /// What is seen of a task.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct TaskStatus {
     /// How far it has come.
     #[prost(enumeration = "TaskState", tag = "1")]

@@ -9,7 +9,7 @@ use crate::change::{Action, Change, Kind, Object, Removal};
 use crate::events::{Event, What};
 use crate::object::Stored;
 use crate::table::Table;
-use crate::transaction::{Refusal, Transaction, TransactionReply};
+use crate::transaction::{Refusal, RefusalKind, Transaction, TransactionReply};
 
 /// How many requests are remembered, to answer a repeated one as the first was.
 pub(crate) const REMEMBERED: usize = 10_000;
@@ -102,7 +102,11 @@ impl State {
             }
         };
         let reply = TransactionReply { version: self.version, refusal };
-        self.remember(&request_id, &reply);
+        // One that was overtaken may be tried again under the same id.
+        let again = |refusal: &Refusal| matches!(refusal.kind(), RefusalKind::Overtaken | RefusalKind::Fenced);
+        if !reply.refusal.as_ref().is_some_and(again) {
+            self.remember(&request_id, &reply);
+        }
         Applied { reply, events }
     }
 

@@ -53,16 +53,34 @@ impl RealDisk {
     /// Opens the directory, makes it if need be, and locks it against other processes.
     pub fn open(directory: &Path) -> Result<Self, WalError> {
         let name = directory.display().to_string();
-        std::fs::create_dir_all(directory).map_err(WalError::io("make the directory", &name))?;
+        make(directory).map_err(WalError::io("make the directory", &name))?;
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(directory.join(LOCK))
             .map_err(WalError::io("open the lock of", &name))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| WalError::InUse { directory: name })?;
-        Ok(RealDisk { directory: directory.to_owned(), _lock: Arc::new(lock) })
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|_| WalError::InUse { directory: name })?;
+        Ok(RealDisk {
+            directory: directory.to_owned(),
+            _lock: Arc::new(lock),
+        })
     }
+}
+
+/// Makes a directory and those above it, so that their names outlive a power cut too.
+fn make(directory: &Path) -> io::Result<()> {
+    if directory.as_os_str().is_empty() || directory.is_dir() {
+        return Ok(());
+    }
+    let above = match directory.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    };
+    make(above)?;
+    std::fs::create_dir_all(directory)?;
+    File::open(above)?.sync_all()
 }
 
 impl Disk for RealDisk {
@@ -81,19 +99,30 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, name: &str, zeros: u64) -> io::Result<RealFile> {
-        let file = OpenOptions::new().create_new(true).read(true).write(true).open(self.directory.join(name))?;
+        let file = OpenOptions::new()
+            .create_new(true)
+            .read(true)
+            .write(true)
+            .open(self.directory.join(name))?;
         let block = vec![0; 1 << 20];
         let mut written = 0;
         while written < zeros {
             let length = (zeros - written).min(block.len() as u64);
-            file.write_all_at(&block[..usize::try_from(length).unwrap_or(block.len())], written)?;
+            file.write_all_at(
+                &block[..usize::try_from(length).unwrap_or(block.len())],
+                written,
+            )?;
             written += length;
         }
         Ok(RealFile(file))
     }
 
     fn open(&self, name: &str) -> io::Result<RealFile> {
-        OpenOptions::new().read(true).write(true).open(self.directory.join(name)).map(RealFile)
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.directory.join(name))
+            .map(RealFile)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -28,7 +28,9 @@ pub enum WalError {
         reason: String,
     },
     /// Sealed under another key.
-    #[error("the log {segment} does not open with this manager's key: the key file belongs to another manager or to another time")]
+    #[error(
+        "the log {segment} does not open with this manager's key: the key file belongs to another manager or to another time"
+    )]
     WrongKey {
         /// The file.
         segment: String,
@@ -50,11 +52,25 @@ pub enum WalError {
         /// The one that was to follow.
         found: u64,
     },
+    /// More than a record can hold.
+    #[error(
+        "an entry, a vote or a marker of {bytes} bytes is too long for the log: it takes {limit}"
+    )]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
+    },
 }
 
 impl WalError {
     pub(crate) fn io(action: &'static str, name: &str) -> impl FnOnce(io::Error) -> WalError {
         let name = name.to_owned();
-        move |source| WalError::Io { action, name, source }
+        move |source| WalError::Io {
+            action,
+            name,
+            source,
+        }
     }
 }

@@ -28,6 +28,8 @@ pub const FRAME: usize = 8;
 pub const FIXED: usize = 9;
 /// No record is longer.
 pub const LONGEST: usize = 1 << 30;
+/// No entry, vote or marker is longer; a seal may add to it.
+pub const LONGEST_PART: usize = 256 << 20;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,17 +110,24 @@ pub fn header(sequence: u64, length: u64) -> [u8; HEADER] {
 /// The number of a segment's first record, or what is wrong with the header or the length of the file.
 pub fn parse_header(bytes: &[u8]) -> Result<u64, String> {
     if bytes.len() < HEADER {
-        return Err(format!("it is {} bytes long, shorter than a header", bytes.len()));
+        return Err(format!(
+            "it is {} bytes long, shorter than a header",
+            bytes.len()
+        ));
     }
     if &bytes[..8] != MAGIC || crc32c::crc32c(&bytes[..28]) != number32(&bytes[28..]) {
         return Err("the header is not that of a log".to_owned());
     }
     match number32(&bytes[8..]) {
-        FORMAT if number64(&bytes[20..]) != bytes.len() as u64 => {
-            Err(format!("it is {} bytes long and was made with {}", bytes.len(), number64(&bytes[20..])))
-        }
+        FORMAT if number64(&bytes[20..]) != bytes.len() as u64 => Err(format!(
+            "it is {} bytes long and was made with {}",
+            bytes.len(),
+            number64(&bytes[20..])
+        )),
         FORMAT => Ok(number64(&bytes[12..])),
-        other => Err(format!("it is of format {other}; this version reads {FORMAT}: start the version that wrote it")),
+        other => Err(format!(
+            "it is of format {other}; this version reads {FORMAT}: start the version that wrote it"
+        )),
     }
 }
 
@@ -143,33 +152,73 @@ pub fn push(buffer: &mut Vec<u8>, kind: Kind, sequence: u64, payload: &[&[u8]]) 
 /// What lies at the beginning of `bytes`, and how long it is.
 pub fn parse(bytes: &[u8]) -> (Parsed<'_>, usize) {
     if bytes.len() < FRAME {
-        return if bytes.iter().all(|byte| *byte == 0) { (Parsed::End, 0) } else { (Parsed::Bad("a record that is cut off"), 0) };
+        return if bytes.iter().all(|byte| *byte == 0) {
+            (Parsed::End, 0)
+        } else {
+            (Parsed::Bad("a record that is cut off"), 0)
+        };
     }
     let counted = number32(bytes);
     let length = counted as usize;
     if length == 0 {
-        return if number32(&bytes[4..]) == 0 { (Parsed::End, 0) } else { (Parsed::Bad("a record without a length"), 0) };
+        return if number32(&bytes[4..]) == 0 {
+            (Parsed::End, 0)
+        } else {
+            (Parsed::Bad("a record without a length"), 0)
+        };
     }
     if !(FIXED..=LONGEST).contains(&length) {
         return (Parsed::Bad("a record of an impossible length"), 0);
     }
-    let Some(body) = bytes.get(FRAME..FRAME + length) else { return (Parsed::Bad("a record that is cut off"), 0) };
+    let Some(body) = bytes.get(FRAME..FRAME + length) else {
+        return (Parsed::Bad("a record that is cut off"), 0);
+    };
     if checksum(counted, body) != number32(&bytes[4..]) {
         return (Parsed::Bad("a wrong checksum"), 0);
     }
-    let Some(kind) = Kind::of(body[0]) else { return (Parsed::Bad("a record of a kind that this version does not know"), 0) };
-    (Parsed::Record(Record { kind, sequence: number64(&body[1..]), payload: &body[FIXED..] }), FRAME + length)
+    let Some(kind) = Kind::of(body[0]) else {
+        return (
+            Parsed::Bad("a record of a kind that this version does not know"),
+            0,
+        );
+    };
+    (
+        Parsed::Record(Record {
+            kind,
+            sequence: number64(&body[1..]),
+            payload: &body[FIXED..],
+        }),
+        FRAME + length,
+    )
 }
 
-/// Whether anywhere in `bytes` a commit vouches that the record `sequence` was durable.
+/// Whether `bytes` prove that the record `sequence` was durable once: a commit says so, or a commit after it is followed by
+/// a record, which was only written when that commit had been synced.
 pub fn vouched_for(bytes: &[u8], sequence: u64) -> bool {
-    const COMMIT: usize = FIXED + 8;
-    let length = u32::try_from(COMMIT).expect("a small number").to_le_bytes();
-    bytes.windows(FRAME + COMMIT).any(|window| {
-        window[..4] == length
-            && window[8] == Kind::Commit.number()
-            && matches!(parse(window).0, Parsed::Record(record) if record.sequence > sequence && number64(record.payload) >= sequence)
-    })
+    let plausible = sequence..=sequence.saturating_add(bytes.len() as u64);
+    let mut ended = false;
+    let mut at = 0;
+    while let Some(head) = bytes.get(at..at + FRAME + FIXED) {
+        // The cheap questions first: a checksum for every byte would take minutes.
+        if Kind::of(head[FRAME]).is_none() || !plausible.contains(&number64(&head[FRAME + 1..])) {
+            at += 1;
+            continue;
+        }
+        let (Parsed::Record(record), length) = parse(&bytes[at..]) else {
+            at += 1;
+            continue;
+        };
+        if ended
+            || record.kind == Kind::Commit
+                && record.payload.len() == 8
+                && number64(record.payload) >= sequence
+        {
+            return true;
+        }
+        ended = record.kind == Kind::Commit;
+        at += length;
+    }
+    false
 }
 
 fn checksum(length: u32, body: &[u8]) -> u32 {
@@ -195,20 +244,29 @@ mod tests {
     #[test]
     fn a_record_is_these_bytes() {
         let mut buffer = Vec::new();
-        assert_eq!(push(&mut buffer, Kind::Entry, 7, &[&3u64.to_le_bytes(), b"hi"]), 17);
+        assert_eq!(
+            push(&mut buffer, Kind::Entry, 7, &[&3u64.to_le_bytes(), b"hi"]),
+            17
+        );
         let golden = [
             19, 0, 0, 0, // length
-            0xbd, 0xf3, 0xd4, 0x59, // crc32c
-            2, // entry
+            0x1a, 0x5f, 0xa2, 0x9a, // crc32c
+            2,    // entry
             7, 0, 0, 0, 0, 0, 0, 0, // sequence
             3, 0, 0, 0, 0, 0, 0, 0, // position
             b'h', b'i',
         ];
-        assert_eq!(buffer[..4], golden[..4]);
-        assert_eq!(buffer[8..], golden[8..]);
+        assert_eq!(buffer, golden);
         let (parsed, length) = parse(&buffer);
         assert_eq!(length, buffer.len());
-        assert!(matches!(parsed, Parsed::Record(Record { kind: Kind::Entry, sequence: 7, .. })));
+        assert!(matches!(
+            parsed,
+            Parsed::Record(Record {
+                kind: Kind::Entry,
+                sequence: 7,
+                ..
+            })
+        ));
     }
 
     #[test]
@@ -221,12 +279,18 @@ mod tests {
             assert!(matches!(parse(&damaged).0, Parsed::Bad(_)), "bit {bit}");
         }
         for length in 1..buffer.len() {
-            assert!(matches!(parse(&buffer[..length]).0, Parsed::Bad(_)), "{length} bytes");
+            assert!(
+                matches!(parse(&buffer[..length]).0, Parsed::Bad(_)),
+                "{length} bytes"
+            );
         }
         let mut header = header(9, HEADER as u64).to_vec();
         assert_eq!(parse_header(&header), Ok(9));
         header.push(0);
-        assert!(parse_header(&header).is_err(), "the file is longer than it was made");
+        assert!(
+            parse_header(&header).is_err(),
+            "the file is longer than it was made"
+        );
         header.pop();
         header[13] ^= 1;
         assert!(parse_header(&header).is_err());

@@ -14,6 +14,11 @@
 //! At most one commit can be incomplete: the one that was being written. What lies after the last whole commit is cut off
 //! ([`Log::repaired`]); nobody was told that it was kept. Damage before a whole commit is not a crash's doing: the log refuses to open and changes
 //! nothing ([`WalError::Corrupt`]). A bit that flips in the very last commit cannot be told from a torn write, and is cut off as one.
+//! So can't one in the mark that ends the last but one, when the last is torn as well.
+//! What opening finds is synced before anybody sees it: a process that was killed leaves records that only the kernel has.
+//!
+//! A segment goes when all its entries are purged on disk, the oldest first, so that a missing one is noticed: between two
+//! others, and at the beginning. Missing ones at the end are not: nothing tells of them.
 //!
 //! A write or a sync that fails poisons the log: what the disk holds is then unknown (after a failed fsync the kernel may
 //! have dropped the data and say "ok" the next time), so every later change fails until it is opened anew.

@@ -22,7 +22,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { segment_bytes: 16 << 20, cache_bytes: 4 << 20 }
+        Options {
+            segment_bytes: 16 << 20,
+            cache_bytes: 4 << 20,
+        }
     }
 }
 
@@ -56,23 +59,35 @@ pub struct Log<D: Disk> {
     memory: Shared<D::File>,
     repair: Option<Repair>,
     staged: Vec<(Kind, Vec<u8>)>,
+    staged_bytes: usize,
     /// Position and ticket of the staged entries, by their place in `staged`.
     entries: Vec<(usize, u64, u32)>,
-    purges: bool,
+    /// What a new segment repeats: the vote and the purge marker on disk, not those that readers see already.
+    written: Start,
+    /// The same after what is staged.
+    next: Start,
 }
 
 impl<D: Disk> Log<D> {
     /// Opens the log on a disk: repairs what a crash left, refuses what a crash cannot have done.
     pub fn open(disk: D, cipher: Arc<dyn Cipher>, options: Options) -> Result<Self, WalError> {
         let opened = Segments::open(disk, cipher.clone(), &options)?;
+        let ends = opened.memory.first_index().zip(opened.memory.last_index());
+        let written = Start {
+            ends,
+            vote: opened.memory.vote.clone(),
+            purged: opened.memory.purged.clone(),
+        };
         Ok(Log {
             segments: opened.segments,
             cipher,
             memory: Arc::new(RwLock::new(opened.memory)),
             repair: opened.repair,
             staged: Vec::new(),
+            staged_bytes: 0,
             entries: Vec::new(),
-            purges: false,
+            next: written.clone(),
+            written,
         })
     }
 
@@ -91,6 +106,7 @@ impl<D: Disk> Log<D> {
 
     /// Puts a change in line for the next sync. Its entries were shown under that ticket.
     pub(crate) fn stage(&mut self, change: Change, ticket: u32) {
+        self.next.follow(&change);
         match change {
             Change::Append(entries) => {
                 for (position, entry) in entries {
@@ -99,11 +115,10 @@ impl<D: Disk> Log<D> {
                 }
             }
             Change::Vote(vote) => self.put(Kind::Vote, None, &vote),
-            Change::Truncate { after } => self.staged.push((Kind::Truncate, after.to_le_bytes().to_vec())),
-            Change::Purge { to, marker } => {
-                self.put(Kind::Purge, Some(to), &marker);
-                self.purges = true;
-            }
+            Change::Truncate { after } => self
+                .staged
+                .push((Kind::Truncate, after.to_le_bytes().to_vec())),
+            Change::Purge { to, marker } => self.put(Kind::Purge, Some(to), &marker),
         }
     }
 
@@ -114,7 +129,13 @@ impl<D: Disk> Log<D> {
             payload.extend_from_slice(&position.to_le_bytes());
         }
         payload.extend_from_slice(&sealed);
+        self.staged_bytes += payload.len();
         self.staged.push((kind, payload));
+    }
+
+    /// How many bytes are in line.
+    pub(crate) fn staged_bytes(&self) -> usize {
+        self.staged_bytes
     }
 
     /// Writes what is staged and syncs it. After an error the log must not be used any more.
@@ -123,25 +144,34 @@ impl<D: Disk> Log<D> {
             return Ok(());
         }
         let staged = std::mem::take(&mut self.staged);
-        let start = {
-            let memory = read(&self.memory);
-            Start { vote: memory.vote.clone(), purged: memory.purged.clone() }
-        };
-        let written = self.segments.commit(start, &staged)?;
-        let mut memory = write(&self.memory);
-        if let Some(file) = written.new {
-            memory.files.insert(written.number, file);
+        self.staged_bytes = 0;
+        let written = self.segments.commit(&self.written, &staged)?;
+        let purges = self.next.purged_to() != self.written.purged_to();
+        self.written = self.next.clone();
+        {
+            let mut memory = write(&self.memory);
+            if let Some(file) = written.new {
+                memory.files.insert(written.number, file);
+            }
+            for (at, position, ticket) in self.entries.drain(..) {
+                let offset = u32::try_from(written.payloads[at] + 8)
+                    .expect("a segment is shorter than 4 GiB");
+                let length =
+                    u32::try_from(staged[at].1.len() - 8).expect("an entry is shorter than 1 GiB");
+                memory.place(
+                    position,
+                    ticket,
+                    Slot {
+                        segment: written.number,
+                        offset,
+                        length,
+                    },
+                );
+            }
+            memory.trim();
         }
-        for (at, position, ticket) in self.entries.drain(..) {
-            let offset = u32::try_from(written.payloads[at] + 8).expect("a segment is shorter than 4 GiB");
-            let length = u32::try_from(staged[at].1.len() - 8).expect("an entry is shorter than 1 GiB");
-            memory.place(position, ticket, Slot { segment: written.number, offset, length });
-        }
-        memory.trim();
-        if std::mem::take(&mut self.purges) {
-            let oldest = memory.oldest_segment();
-            drop(memory);
-            let gone = self.segments.remove_before(oldest)?;
+        if purges {
+            let gone = self.segments.remove_purged(&self.written)?;
             let mut memory = write(&self.memory);
             for number in gone {
                 memory.files.remove(&number);
@@ -152,27 +182,43 @@ impl<D: Disk> Log<D> {
 }
 
 pub(crate) fn read<F>(memory: &Shared<F>) -> std::sync::RwLockReadGuard<'_, Memory<F>> {
-    memory.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    memory
+        .read()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 pub(crate) fn write<F>(memory: &Shared<F>) -> std::sync::RwLockWriteGuard<'_, Memory<F>> {
-    memory.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    memory
+        .write()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Fetches entries from memory and disk, in order.
-pub(crate) fn fetch<F: DiskFile>(found: Vec<Found<F>>, cipher: &dyn Cipher) -> Result<Vec<(u64, Bytes)>, WalError> {
+pub(crate) fn fetch<F: DiskFile>(
+    found: Vec<Found<F>>,
+    cipher: &dyn Cipher,
+) -> Result<Vec<(u64, Bytes)>, WalError> {
     found
         .into_iter()
         .map(|found| match found {
             Found::Cached(position, bytes) => Ok((position, bytes)),
-            Found::OnDisk { position, file, offset, length } => {
+            Found::OnDisk {
+                position,
+                file,
+                offset,
+                length,
+            } => {
                 let name = || format!("entry {position} of the log");
                 let mut sealed = vec![0; length];
                 let mut have = 0;
                 while have < length {
-                    let read = file.read_at(&mut sealed[have..], offset + have as u64).map_err(WalError::io("read", &name()))?;
+                    let read = file
+                        .read_at(&mut sealed[have..], offset + have as u64)
+                        .map_err(WalError::io("read", &name()))?;
                     if read == 0 {
-                        return Err(WalError::io("read", &name())(std::io::ErrorKind::UnexpectedEof.into()));
+                        return Err(WalError::io("read", &name())(
+                            std::io::ErrorKind::UnexpectedEof.into(),
+                        ));
                     }
                     have += read;
                 }

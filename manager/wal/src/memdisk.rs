@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::disk::{Disk, DiskFile};
 
+/// The disk's own lock is always taken before that of a file.
 type Contents = Arc<Mutex<Content>>;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Content {
     /// What a reader sees.
     now: Vec<u8>,
@@ -22,9 +23,43 @@ struct Content {
 struct Shared {
     names: BTreeMap<String, Contents>,
     durable_names: BTreeMap<String, Contents>,
+    /// Changes of names since the directory was synced. A crash keeps a beginning of them, as a journal does.
+    unsynced_names: Vec<Renaming>,
     faults: Faults,
     syncs: u64,
     used: u64,
+}
+
+#[derive(Clone)]
+enum Renaming {
+    Create(String, Contents),
+    Remove(String),
+    Rename(String, String),
+}
+
+impl Renaming {
+    fn apply(&self, names: &mut BTreeMap<String, Contents>) {
+        match self {
+            Renaming::Create(name, content) => {
+                names.insert(name.clone(), content.clone());
+            }
+            Renaming::Remove(name) => {
+                names.remove(name);
+            }
+            Renaming::Rename(from, to) => {
+                if let Some(content) = names.remove(from) {
+                    names.insert(to.clone(), content);
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn rename(&mut self, change: Renaming) {
+        change.apply(&mut self.names);
+        self.unsynced_names.push(change);
+    }
 }
 
 #[derive(Default)]
@@ -50,7 +85,9 @@ pub struct MemFile {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 impl MemDisk {
@@ -68,25 +105,34 @@ impl MemDisk {
             mixed ^ (mixed >> 31)
         };
         let shared = lock(&self.shared);
-        // A file that exists under either set of names: the new names may or may not have reached the disk.
-        let names = if draw().is_multiple_of(2) { &shared.names } else { &shared.durable_names };
+        let mut names = shared.durable_names.clone();
+        let kept = usize::try_from(draw() % (shared.unsynced_names.len() as u64 + 1)).unwrap_or(0);
+        shared.unsynced_names[..kept]
+            .iter()
+            .for_each(|change| change.apply(&mut names));
         let mut after = Shared::default();
-        for (name, content) in names {
+        for (name, content) in &names {
             let content = lock(content);
             let mut left = content.durable.clone();
             for (offset, bytes) in &content.unsynced {
                 let kept = match draw() % 3 {
                     0 => 0,
-                    1 => usize::try_from(draw()).unwrap_or(0) % (bytes.len() + 1),
+                    1 => usize::try_from(draw() % (bytes.len() as u64 + 1)).unwrap_or(0),
                     _ => bytes.len(),
                 };
                 overwrite(&mut left, *offset, &bytes[..kept]);
             }
-            let content = Arc::new(Mutex::new(Content { now: left.clone(), durable: left, unsynced: Vec::new() }));
+            let content = Arc::new(Mutex::new(Content {
+                now: left.clone(),
+                durable: left,
+                unsynced: Vec::new(),
+            }));
             after.names.insert(name.clone(), content.clone());
             after.durable_names.insert(name.clone(), content);
         }
-        MemDisk { shared: Arc::new(Mutex::new(after)) }
+        MemDisk {
+            shared: Arc::new(Mutex::new(after)),
+        }
     }
 
     /// The sync after `good` more fails.
@@ -109,6 +155,42 @@ impl MemDisk {
         lock(&self.shared).syncs
     }
 
+    /// The disk as it is, with what is not synced: what a process finds that was killed and starts again.
+    pub fn copy(&self) -> MemDisk {
+        let shared = lock(&self.shared);
+        // A file has one content under all its names, here as there.
+        let mut copies: BTreeMap<*const Mutex<Content>, Contents> = BTreeMap::new();
+        let mut copy = |content: &Contents| {
+            copies
+                .entry(Arc::as_ptr(content))
+                .or_insert_with(|| Arc::new(Mutex::new(lock(content).clone())))
+                .clone()
+        };
+        let names = shared
+            .names
+            .iter()
+            .map(|(name, content)| (name.clone(), copy(content)))
+            .collect();
+        let durable_names = shared
+            .durable_names
+            .iter()
+            .map(|(name, content)| (name.clone(), copy(content)))
+            .collect();
+        let unsynced_names = shared.unsynced_names.iter().map(|change| match change {
+            Renaming::Create(name, content) => Renaming::Create(name.clone(), copy(content)),
+            other => other.clone(),
+        });
+        let unsynced_names = unsynced_names.collect();
+        MemDisk {
+            shared: Arc::new(Mutex::new(Shared {
+                names,
+                durable_names,
+                unsynced_names,
+                ..Shared::default()
+            })),
+        }
+    }
+
     /// A file's bytes.
     pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
         let content = lock(&self.shared).names.get(name)?.clone();
@@ -118,14 +200,21 @@ impl MemDisk {
 
     /// Puts a file there, durable.
     pub fn put(&self, name: &str, bytes: Vec<u8>) {
-        let content = Arc::new(Mutex::new(Content { now: bytes.clone(), durable: bytes, unsynced: Vec::new() }));
+        let content = Arc::new(Mutex::new(Content {
+            now: bytes.clone(),
+            durable: bytes,
+            unsynced: Vec::new(),
+        }));
         let mut shared = lock(&self.shared);
         shared.names.insert(name.to_owned(), content.clone());
         shared.durable_names.insert(name.to_owned(), content);
     }
 
     fn file(&self, content: Contents) -> MemFile {
-        MemFile { content, shared: self.shared.clone() }
+        MemFile {
+            content,
+            shared: self.shared.clone(),
+        }
     }
 }
 
@@ -139,7 +228,9 @@ fn overwrite(bytes: &mut Vec<u8>, offset: usize, with: &[u8]) {
 fn take_room(shared: &mut Shared, bytes: u64) -> io::Result<()> {
     if let Some(room) = &mut shared.faults.room {
         if *room < bytes {
-            return Err(io::Error::from_raw_os_error(nix::errno::Errno::ENOSPC as i32));
+            return Err(io::Error::from_raw_os_error(
+                nix::errno::Errno::ENOSPC as i32,
+            ));
         }
         *room -= bytes;
     }
@@ -165,25 +256,41 @@ impl Disk for MemDisk {
         }
         take_room(&mut shared, zeros)?;
         let zeroed = vec![0; usize::try_from(zeros).unwrap_or(0)];
-        let content = Arc::new(Mutex::new(Content { now: zeroed, ..Content::default() }));
-        shared.names.insert(name.to_owned(), content.clone());
+        let content = Content {
+            now: zeroed.clone(),
+            durable: Vec::new(),
+            unsynced: vec![(0, zeroed)],
+        };
+        let content = Arc::new(Mutex::new(content));
+        shared.rename(Renaming::Create(name.to_owned(), content.clone()));
         drop(shared);
         Ok(self.file(content))
     }
 
     fn open(&self, name: &str) -> io::Result<MemFile> {
-        let content = lock(&self.shared).names.get(name).cloned().ok_or_else(|| missing(name))?;
+        let content = lock(&self.shared)
+            .names
+            .get(name)
+            .cloned()
+            .ok_or_else(|| missing(name))?;
         Ok(self.file(content))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        lock(&self.shared).names.remove(name).map(|_| ()).ok_or_else(|| missing(name))
+        let mut shared = lock(&self.shared);
+        if !shared.names.contains_key(name) {
+            return Err(missing(name));
+        }
+        shared.rename(Renaming::Remove(name.to_owned()));
+        Ok(())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut shared = lock(&self.shared);
-        let content = shared.names.remove(from).ok_or_else(|| missing(from))?;
-        shared.names.insert(to.to_owned(), content);
+        if !shared.names.contains_key(from) {
+            return Err(missing(from));
+        }
+        shared.rename(Renaming::Rename(from.to_owned(), to.to_owned()));
         Ok(())
     }
 
@@ -191,6 +298,7 @@ impl Disk for MemDisk {
         let mut shared = lock(&self.shared);
         if !shared.faults.lie {
             shared.durable_names = shared.names.clone();
+            shared.unsynced_names.clear();
         }
         Ok(())
     }
@@ -199,17 +307,20 @@ impl Disk for MemDisk {
 impl DiskFile for MemFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let content = lock(&self.content);
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(content.now.len());
+        let from = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(content.now.len());
         let length = buffer.len().min(content.now.len() - from);
         buffer[..length].copy_from_slice(&content.now[from..from + length]);
         Ok(length)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut shared = lock(&self.shared);
         let mut content = lock(&self.content);
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
         let grows = (offset + bytes.len()).saturating_sub(content.now.len());
-        take_room(&mut lock(&self.shared), grows as u64)?;
+        take_room(&mut shared, grows as u64)?;
         overwrite(&mut content.now, offset, bytes);
         content.unsynced.push((offset, bytes.to_vec()));
         Ok(())
@@ -226,8 +337,9 @@ impl DiskFile for MemFile {
         }
         if !shared.faults.lie {
             let mut content = lock(&self.content);
-            content.durable = content.now.clone();
-            content.unsynced.clear();
+            for (offset, bytes) in std::mem::take(&mut content.unsynced) {
+                overwrite(&mut content.durable, offset, &bytes);
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::WalError;
+use crate::format::LONGEST_PART;
 use crate::log::Change;
 
 /// Where an entry lies. 12 bytes each: a million entries take 12 MB.
@@ -27,7 +28,12 @@ pub(crate) enum Found<F> {
     /// Here.
     Cached(u64, Bytes),
     /// There.
-    OnDisk { position: u64, file: Arc<F>, offset: u64, length: usize },
+    OnDisk {
+        position: u64,
+        file: Arc<F>,
+        offset: u64,
+        length: usize,
+    },
 }
 
 pub(crate) struct Memory<F> {
@@ -62,16 +68,38 @@ impl<F> Memory<F> {
     }
 
     pub(crate) fn last_index(&self) -> Option<u64> {
-        self.slots.len().checked_sub(1).map(|last| self.first + last as u64)
+        self.slots
+            .len()
+            .checked_sub(1)
+            .map(|last| self.first + last as u64)
     }
 
     /// Whether the change fits what is there.
     pub(crate) fn check(&self, change: &Change) -> Result<(), WalError> {
-        let Change::Append(entries) = change else { return Ok(()) };
-        let mut last = self.last_index().or(self.purged.as_ref().map(|(to, _)| *to));
-        for (position, _) in entries {
+        let fits = |part: &Bytes| match part.len() {
+            bytes if bytes > LONGEST_PART => Err(WalError::TooLong {
+                bytes,
+                limit: LONGEST_PART,
+            }),
+            _ => Ok(()),
+        };
+        let entries = match change {
+            Change::Append(entries) => entries,
+            Change::Vote(part) | Change::Purge { marker: part, .. } => return fits(part),
+            Change::Truncate { .. } => return Ok(()),
+        };
+        let mut last = self
+            .last_index()
+            .or(self.purged.as_ref().map(|(to, _)| *to));
+        for (position, entry) in entries {
+            fits(entry)?;
             match last {
-                Some(before) if *position != before + 1 => return Err(WalError::Gap { last: before, found: *position }),
+                Some(before) if Some(*position) != before.checked_add(1) => {
+                    return Err(WalError::Gap {
+                        last: before,
+                        found: *position,
+                    });
+                }
                 _ => last = Some(*position),
             }
         }
@@ -84,7 +112,14 @@ impl<F> Memory<F> {
             Change::Append(entries) => {
                 for (position, entry) in entries {
                     let length = u32::try_from(entry.len()).unwrap_or(u32::MAX);
-                    self.push(*position, Slot { segment: WAITING, offset: ticket, length });
+                    self.push(
+                        *position,
+                        Slot {
+                            segment: WAITING,
+                            offset: ticket,
+                            length,
+                        },
+                    );
                     self.cached += entry.len();
                     self.cache.push_back(entry.clone());
                 }
@@ -104,7 +139,8 @@ impl<F> Memory<F> {
     }
 
     pub(crate) fn truncate(&mut self, after: u64) {
-        let keep = usize::try_from((after + 1).saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let keep = usize::try_from(after.saturating_add(1).saturating_sub(self.first))
+            .unwrap_or(usize::MAX);
         while self.slots.len() > keep {
             self.slots.pop_back();
             if let Some(entry) = self.cache.pop_back() {
@@ -113,7 +149,11 @@ impl<F> Memory<F> {
         }
     }
 
+    /// Forgets what comes up to a position. What is purged stays so: a lower one than the last changes nothing.
     pub(crate) fn purge(&mut self, to: u64, marker: Bytes) {
+        if self.purged.as_ref().is_some_and(|(purged, _)| to < *purged) {
+            return;
+        }
         self.purged = Some((to, marker));
         while self.slots.front().is_some() && self.first <= to {
             self.slots.pop_front();
@@ -128,7 +168,12 @@ impl<F> Memory<F> {
 
     /// Notes where an entry was written, unless it was truncated or purged meanwhile.
     pub(crate) fn place(&mut self, position: u64, ticket: u32, slot: Slot) {
-        let Some(at) = position.checked_sub(self.first).and_then(|at| usize::try_from(at).ok()) else { return };
+        let Some(at) = position
+            .checked_sub(self.first)
+            .and_then(|at| usize::try_from(at).ok())
+        else {
+            return;
+        };
         if let Some(known) = self.slots.get_mut(at)
             && known.segment == WAITING
             && known.offset == ticket
@@ -150,14 +195,11 @@ impl<F> Memory<F> {
         }
     }
 
-    /// The oldest segment that an entry still lies in.
-    pub(crate) fn oldest_segment(&self) -> Option<u32> {
-        self.slots.iter().map(|slot| slot.segment).find(|segment| *segment != WAITING)
-    }
-
     /// Where the entries of that range lie: at least one, if there is one, and not many more bytes than asked for.
     pub(crate) fn find(&self, range: RangeInclusive<u64>, max_bytes: usize) -> Vec<Found<F>> {
-        let (Some(first), Some(last)) = (self.first_index(), self.last_index()) else { return Vec::new() };
+        let (Some(first), Some(last)) = (self.first_index(), self.last_index()) else {
+            return Vec::new();
+        };
         let mut found = Vec::new();
         let mut bytes = 0;
         let first_cached = self.slots.len() - self.cache.len();
@@ -165,10 +207,18 @@ impl<F> Memory<F> {
             let at = usize::try_from(position - first).unwrap_or(usize::MAX);
             let slot = self.slots[at];
             if at >= first_cached {
-                found.push(Found::Cached(position, self.cache[at - first_cached].clone()));
+                found.push(Found::Cached(
+                    position,
+                    self.cache[at - first_cached].clone(),
+                ));
             } else if let Some(file) = self.files.get(&slot.segment) {
                 let (offset, length) = (u64::from(slot.offset), slot.length as usize);
-                found.push(Found::OnDisk { position, file: file.clone(), offset, length });
+                found.push(Found::OnDisk {
+                    position,
+                    file: file.clone(),
+                    offset,
+                    length,
+                });
             }
             bytes += slot.length as usize;
             if bytes >= max_bytes {

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use wal::format::{self, Parsed};
 use wal::{Change, Disk, Inline, Log, MemDisk, Options, PlainText, Submit, WalError};
 
-const SMALL: Options = Options { segment_bytes: 1024, cache_bytes: 0 };
+const SMALL: Options = Options {
+    segment_bytes: 1024,
+    cache_bytes: 0,
+};
 
 fn entry(position: u64) -> Bytes {
     Bytes::from(format!("entry {position}"))
@@ -20,19 +23,29 @@ fn open(disk: &MemDisk) -> Result<(Inline<MemDisk>, bool), WalError> {
 
 fn submit(log: &dyn Submit, change: Change) -> std::io::Result<()> {
     let (told, hears) = std::sync::mpsc::channel();
-    log.submit(change, Box::new(move |result| told.send(result).expect("the test waits")));
+    log.submit(
+        change,
+        Box::new(move |result| told.send(result).expect("the test waits")),
+    );
     hears.recv().expect("the log answers")
 }
 
 fn append(log: &dyn Submit, from: u64, to: u64) {
-    submit(log, Change::Append((from..=to).map(|at| (at, entry(at))).collect())).expect("room on a disk in memory");
+    submit(
+        log,
+        Change::Append((from..=to).map(|at| (at, entry(at))).collect()),
+    )
+    .expect("room on a disk in memory");
 }
 
 fn entries(log: &dyn Submit) -> Vec<(u64, Bytes)> {
     let mut all = Vec::new();
     let mut next = log.first_index().unwrap_or(1);
     while log.last_index().is_some_and(|last| next <= last) {
-        all.extend(log.read(next..=u64::MAX, 1 << 20).expect("what was opened can be read"));
+        all.extend(
+            log.read(next..=u64::MAX, 1 << 20)
+                .expect("what was opened can be read"),
+        );
         next = all.last().expect("at least one").0 + 1;
     }
     all
@@ -70,12 +83,22 @@ fn check(disk: &MemDisk, what: &str) -> &'static str {
         Ok((log, repaired)) => {
             let found = entries(&log);
             let kept = found.len() as u64;
-            assert!(kept == 8 || repaired && kept == 6, "{what}, repaired: {repaired}: {found:?}");
-            assert_eq!(found, (1..=kept).map(|at| (at, entry(at))).collect::<Vec<_>>(), "{what}");
+            assert!(
+                kept == 8 || repaired && kept == 6,
+                "{what}, repaired: {repaired}: {found:?}"
+            );
+            assert_eq!(
+                found,
+                (1..=kept).map(|at| (at, entry(at))).collect::<Vec<_>>(),
+                "{what}"
+            );
             assert_eq!(log.vote().as_deref(), Some(&b"me"[..]), "{what}");
             append(&log, log.last_index().expect("entries") + 1, 20);
             let (again, repaired) = open(disk).expect("a repaired log opens");
-            assert!(!repaired && again.last_index() == Some(20), "{what}: what was repaired stays so");
+            assert!(
+                !repaired && again.last_index() == Some(20),
+                "{what}: what was repaired stays so"
+            );
             if kept == 6 { "repaired" } else { "whole" }
         }
         Err(WalError::Corrupt { .. }) => "refused",
@@ -97,7 +120,11 @@ fn every_bit_flipped_is_repaired_or_refused() {
         disk.put(&name, harmed.clone());
         let outcome = check(&disk, &format!("bit {bit}"));
         if outcome == "refused" {
-            assert_eq!(disk.bytes(&name), Some(harmed), "bit {bit}: what is refused is not changed");
+            assert_eq!(
+                disk.bytes(&name),
+                Some(harmed),
+                "bit {bit}: what is refused is not changed"
+            );
         }
         let expected = match bit / 8 {
             byte if byte < last => "refused",
@@ -155,8 +182,16 @@ fn a_missing_segment_is_noticed() {
     assert!(names.len() > 3, "{names:?}");
     disk.remove(&names[1]).expect("a segment");
     let error = open(&disk).err().expect("a hole is seen");
-    assert!(error.to_string().contains("a file of the log is missing"), "{error}");
-    assert!(error.to_string().contains("restore this manager from a backup"), "{error}");
+    assert!(
+        error.to_string().contains("a file of the log is missing"),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("restore this manager from a backup"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -176,5 +211,43 @@ fn another_key_is_told_from_damage() {
     let disk = MemDisk::new();
     let log = Inline::new(Log::open(disk.clone(), Arc::new(Xor(1)), SMALL).expect("an empty disk"));
     submit(&log, Change::Vote("me".into())).expect("durable");
-    assert!(matches!(Log::open(disk, Arc::new(Xor(2)), SMALL), Err(WalError::WrongKey { .. })));
+    assert!(matches!(
+        Log::open(disk, Arc::new(Xor(2)), SMALL),
+        Err(WalError::WrongKey { .. })
+    ));
+    let disk = MemDisk::new();
+    let log = Inline::new(Log::open(disk.clone(), Arc::new(Xor(1)), SMALL).expect("an empty disk"));
+    append(&log, 1, 3);
+    assert!(
+        matches!(
+            Log::open(disk, Arc::new(Xor(2)), SMALL),
+            Err(WalError::WrongKey { .. })
+        ),
+        "entries alone tell it too"
+    );
+}
+
+#[test]
+fn damage_before_a_torn_commit_is_not_cut_off_with_it() {
+    let (disk, name) = five_commits();
+    let whole = disk.bytes(&name).expect("the segment");
+    let ends = boundaries(&whole);
+    // The last commit wrote two entries and itself; the one before it an entry and itself.
+    let (before, last, used) = (
+        ends[ends.len() - 6],
+        ends[ends.len() - 4],
+        ends[ends.len() - 1],
+    );
+    for byte in before..ends[ends.len() - 5] {
+        let mut harmed = whole.clone();
+        harmed[byte] ^= 1;
+        harmed[used - 9..].fill(0);
+        let disk = MemDisk::new();
+        disk.put(&name, harmed);
+        let outcome = open(&disk).map(|(log, _)| log.last_index());
+        assert!(
+            matches!(outcome, Err(WalError::Corrupt { .. })),
+            "byte {byte} of {before}..{last}: {outcome:?}"
+        );
+    }
 }

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -30,8 +29,8 @@ pub(crate) struct Starting {
     host: String,
 }
 
-/// Starts the holder of a host. `cgroup` is the file that takes processes into the host's cgroup.
-pub(crate) fn start(plan: &Plan, host: &str, command: &[OsString], cgroup: &Path) -> Result<Starting> {
+/// Starts the holder of a host; `door` leads into the host's cgroup.
+pub(crate) fn start(plan: &Plan, host: &str, command: &[OsString], door: File) -> Result<Starting> {
     let failed = |source| Error::System {
         operation: "start the process of host",
         object: host.to_owned(),
@@ -48,9 +47,8 @@ pub(crate) fn start(plan: &Plan, host: &str, command: &[OsString], cgroup: &Path
         .args(arguments)
         .arg(plan.host_socket(host))
         .arg(host)
-        .arg(cgroup)
         .arg(&log)
-        .stdin(Stdio::null())
+        .stdin(door)
         .stdout(Stdio::piped())
         .stderr(errors);
     for variable in OF_THE_MACHINE {

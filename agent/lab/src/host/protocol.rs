@@ -65,10 +65,14 @@ impl Daemon {
         };
         let hint = match (request, self) {
             (_, Daemon::Absent) => "; start it with `minictl lab start`",
-            (Request::Kill | Request::Pause | Request::Unpause, daemon) if daemon.pid().is_none() => {
+            (Request::Kill | Request::Pause | Request::Unpause, daemon)
+                if daemon.pid().is_none() =>
+            {
                 "; start it again with `minictl lab start`"
             }
-            (Request::Start { .. }, Daemon::Paused(_)) => "; let it go on with `minictl lab unpause`",
+            (Request::Start { .. }, Daemon::Paused(_)) => {
+                "; let it go on with `minictl lab unpause`"
+            }
             _ => "",
         };
         refused.then(|| format!("{self}{hint}"))

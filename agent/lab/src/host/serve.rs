@@ -1,8 +1,9 @@
 //! The holder: it makes a host's namespaces, is in them, and stays.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::RawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use network::Netns;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl::set_child_subreaper;
-use nix::unistd::{chdir, dup2_stderr, dup2_stdout, sethostname, setsid};
+use nix::unistd::{chdir, close, dup2_stderr, dup2_stdin, dup2_stdout, sethostname, setsid};
 
 use super::daemon::{Keeper, in_background};
 use super::protocol::{Answer, Request};
@@ -24,7 +25,7 @@ use crate::plan::invalid;
 pub(super) const READY: &str = "ready";
 
 /// Becomes the holder of a host: what the hidden verb behind [`Labs::new`](crate::Labs::new)'s host command calls with the
-/// words that follow it. To be called on the first thread of a process that has no other. Returns only on failure, which
+/// words that follow it, standard input being the way into the host's cgroup. To be called on the first thread of a process that has no other. Returns only on failure, which
 /// has then been told to whoever started it.
 pub fn serve(words: &[OsString]) -> Result<()> {
     let begun = begin(words);
@@ -60,13 +61,16 @@ pub fn serve(words: &[OsString]) -> Result<()> {
 
 /// Makes and enters everything, and listens.
 fn begin(words: &[OsString]) -> Result<(UnixListener, &OsString)> {
-    let [socket, hostname, cgroup, log] = words else {
+    let [socket, hostname, log] = words else {
         let given = format!("{words:?}");
-        let reason = "a holder is given its socket, its name, a cgroup.procs and a log";
+        let reason = "a holder is given its socket, its name and a log";
         return Err(invalid("words of a holder", &given, reason));
     };
     // From here on it dies with its cgroup; if that is gone by now, so is the lab.
-    cgroups::enter(Path::new(cgroup))?;
+    cgroups::enter(io::stdin())?;
+    let nothing = File::open("/dev/null").map_err(Error::system("open", "/dev/null"))?;
+    dup2_stdin(nothing).map_err(Error::system("redirect", "standard input"))?;
+    close_inherited();
     setsid().map_err(Error::system("begin", "a session"))?;
     chdir("/").map_err(Error::system("change directory to", "/"))?;
     // Orphans of the host become children of this process, which reaps them.
@@ -84,6 +88,22 @@ fn begin(words: &[OsString]) -> Result<(UnixListener, &OsString)> {
     let listener = UnixListener::bind(Path::new(socket))
         .map_err(Error::system("listen on", Path::new(socket).display()))?;
     Ok((listener, log))
+}
+
+/// Closes what the caller had left open beside the standard streams: a pipe or a lock of a script is not kept by a host.
+/// The process has opened nothing itself by now.
+fn close_inherited() {
+    let entries = fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<RawFd>().ok());
+    // The listing's own descriptor is among them, and closed by then.
+    for number in numbers.collect::<Vec<_>>() {
+        if number > 2 {
+            let _ = close(number);
+        }
+    }
 }
 
 fn converse(connection: UnixStream, keeper: &Keeper) -> io::Result<()> {

@@ -2,166 +2,31 @@
 
 #![forbid(unsafe_code)]
 
+mod room;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lab::{Cluster, ClusterResult, Condition, Error, Lab, Labs, Spec, Tokens};
+use lab::{Condition, Error, Lab, Labs, Spec};
 
-const FAKE: &str = env!("CARGO_BIN_EXE_lab-fake");
-static COUNT: AtomicU32 = AtomicU32::new(0);
-
-/// A root of labs for one test. Dropping it takes down what the test has left.
-struct Room {
-    root: tempfile::TempDir,
-    name: String,
-}
-
-impl Room {
-    /// `None` without root.
-    fn new() -> Option<Room> {
-        if !nix::unistd::geteuid().is_root() {
-            println!("skipped: a lab needs root");
-            return None;
-        }
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Some(Room {
-            root: tempfile::tempdir().unwrap(),
-            name: format!("t{}-{number}", std::process::id()),
-        })
-    }
-
-    fn labs(&self) -> Labs {
-        Labs::new(self.root.path(), vec![FAKE.into(), "host".into()]).unwrap()
-    }
-
-    fn spec(&self, managers: usize, workers: usize) -> Spec {
-        Spec {
-            name: self.name.clone(),
-            managers,
-            workers,
-            subnet: "10.66.0.0/24".parse().unwrap(),
-            minid: FAKE.into(),
-        }
-    }
-
-    fn up(&self, managers: usize, workers: usize) -> Lab {
-        self.labs().up(&self.spec(managers, workers), &Quiet).unwrap()
-    }
-
-    /// `lab exec` in a process of its own.
-    fn exec(&self, node: &str, script: &str) -> Output {
-        let mut command = Command::new(FAKE);
-        command.arg("exec").arg(self.root.path());
-        command.args([self.name.as_str(), node, "sh", "-c", script]);
-        command.output().unwrap()
-    }
-
-    fn said(&self, node: &str, script: &str) -> String {
-        let output = self.exec(node, script);
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    /// Everything of the lab that is not a file: processes, cgroups, mounts of the machine.
-    fn traces(&self) -> Vec<String> {
-        let prefix = format!("mini-{}-", self.name);
-        let root = self.root.path().to_str().unwrap();
-        let mut found = Vec::new();
-        for pid in processes() {
-            let read = |file: &str| {
-                let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-                String::from_utf8_lossy(&bytes).replace('\0', " ")
-            };
-            let line = read("cmdline");
-            if line.contains(root) || read("cgroup").contains(&prefix) {
-                found.push(format!("process {pid} {line}"));
-            }
-        }
-        for hierarchy in hierarchies() {
-            let entries = fs::read_dir(&hierarchy).unwrap().flatten();
-            let names = entries.map(|entry| entry.file_name().into_string().unwrap());
-            found.extend(
-                names
-                    .filter(|name| name.starts_with(&prefix))
-                    .map(|name| format!("cgroup {} {name}", hierarchy.display())),
-            );
-        }
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let mounts = mounts.lines().filter(|line| line.contains(root));
-        found.extend(mounts.map(|line| format!("mount {line}")));
-        found
-    }
-
-    #[track_caller]
-    fn assert_clean(&self) {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while !self.traces().is_empty() {
-            assert!(Instant::now() < deadline, "{:#?}", self.traces());
-            thread::sleep(Duration::from_millis(5));
-        }
-        let files: Vec<PathBuf> = fs::read_dir(self.root.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        assert!(files.is_empty(), "{files:?}");
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        let _ = self.labs().down(&self.name);
-    }
-}
-
-/// A cluster that forms by itself.
-struct Quiet;
-
-impl Cluster for Quiet {
-    fn init(&self, _: &Path, _: &str) -> ClusterResult<Tokens> {
-        Ok(Tokens {
-            manager: "m".to_owned(),
-            worker: "w".to_owned(),
-        })
-    }
-
-    fn join(&self, _: &Path, _: &str, _: &str, _: &[String]) -> ClusterResult<()> {
-        Ok(())
-    }
-}
-
-fn processes() -> Vec<u32> {
-    let own = std::process::id();
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| *pid != own && !is_zombie(*pid)).collect()
-}
-
-fn is_zombie(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
-}
-
-fn hierarchies() -> Vec<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let ours = mounts.lines().filter(|line| line.contains(" - cgroup"));
-    ours.map(|line| line.split(' ').nth(4).unwrap().into()).collect()
-}
+use room::{FAKE, Quiet, Room, hierarchies, parent, processes};
 
 /// Names of links and of routes of the namespace that the calling thread is in.
 fn own_network() -> (Vec<String>, String) {
     let text = fs::read_to_string("/proc/thread-self/net/dev").unwrap();
     let names = text.lines().filter_map(|line| line.split_once(':'));
     let names = names.map(|(name, _)| name.trim().to_owned()).collect();
-    (names, fs::read_to_string("/proc/thread-self/net/route").unwrap())
+    (
+        names,
+        fs::read_to_string("/proc/thread-self/net/route").unwrap(),
+    )
 }
 
 /// From one node to another's echo; the connection, or what kind of failure.
@@ -205,7 +70,12 @@ fn five_hosts_come_up_fast_talk_and_leave_nothing() {
     let nodes = lab.nodes().unwrap();
     let lines: Vec<String> = nodes
         .iter()
-        .map(|n| format!("{} {} {} {}", n.node.name, n.node.role, n.node.address, n.condition))
+        .map(|n| {
+            format!(
+                "{} {} {} {}",
+                n.node.name, n.node.role, n.node.address, n.condition
+            )
+        })
         .collect();
     assert_eq!(
         lines,
@@ -219,16 +89,27 @@ fn five_hosts_come_up_fast_talk_and_leave_nothing() {
     );
     for from in &nodes {
         for to in &nodes {
-            echoes(&mut call(&lab, &from.node.name, &to.node.name, 2000).unwrap(), 2000).unwrap();
+            echoes(
+                &mut call(&lab, &from.node.name, &to.node.name, 2000).unwrap(),
+                2000,
+            )
+            .unwrap();
         }
     }
     // Every host has namespaces of its own, and no process has them once the lab is down.
     let spaces = |kind: &str| -> BTreeSet<u64> {
-        let inode = |pid| fs::metadata(format!("/proc/{pid}/ns/{kind}")).unwrap().ino();
+        let inode = |pid| {
+            fs::metadata(format!("/proc/{pid}/ns/{kind}"))
+                .unwrap()
+                .ino()
+        };
         nodes.iter().map(|n| inode(n.pid.unwrap())).collect()
     };
     let net = spaces("net");
-    assert_eq!((net.len(), spaces("mnt").len(), spaces("uts").len()), (5, 5, 5));
+    assert_eq!(
+        (net.len(), spaces("mnt").len(), spaces("uts").len()),
+        (5, 5, 5)
+    );
 
     assert_eq!(own_network(), before, "the machine's own network");
     let begun = Instant::now();
@@ -273,7 +154,11 @@ fn the_cluster_is_formed_over_the_daemons_sockets() {
         "node3",
         "node3 listens\njoin 10.66.0.13 node1-worker 10.66.0.11,10.66.0.12\n",
     );
-    assert_eq!(conditions(&lab), ["running"; 3], "they outlive who made them");
+    assert_eq!(
+        conditions(&lab),
+        ["running"; 3],
+        "they outlive who made them"
+    );
 }
 
 #[test]
@@ -295,7 +180,11 @@ fn a_partition_is_silent_and_heals() {
         ("node4", "node2", false),
     ] {
         let called = call(&lab, from, to, if whole { 2000 } else { 300 });
-        let expected = if whole { Ok(()) } else { Err(ErrorKind::TimedOut) };
+        let expected = if whole {
+            Ok(())
+        } else {
+            Err(ErrorKind::TimedOut)
+        };
         assert_eq!(called.map(drop), expected, "{from} {to}");
     }
     let again = room.labs().open(&room.name).unwrap();
@@ -305,11 +194,18 @@ fn a_partition_is_silent_and_heals() {
     // The first byte is on its way still: it arrives when TCP sends it again.
     assert_eq!(echoes(&mut across, 10_000), Ok(()));
     assert!(call(&lab, "node4", "node2", 2000).is_ok());
-    assert!(lab.nodes().unwrap().iter().all(|n| n.cut_off_from.is_empty()));
+    assert!(
+        lab.nodes()
+            .unwrap()
+            .iter()
+            .all(|n| n.cut_off_from.is_empty())
+    );
 
     // Two groups lose each other and nobody else; partitions add up.
-    lab.partition(&names("node1"), Some(&names("node2"))).unwrap();
-    lab.partition(&names("node4"), Some(&names("node3"))).unwrap();
+    lab.partition(&names("node1"), Some(&names("node2")))
+        .unwrap();
+    lab.partition(&names("node4"), Some(&names("node3")))
+        .unwrap();
     assert!(call(&lab, "node2", "node1", 300).is_err());
     assert!(call(&lab, "node3", "node4", 300).is_err());
     assert!(call(&lab, "node1", "node3", 2000).is_ok());
@@ -323,15 +219,31 @@ fn daemons_are_killed_started_paused_and_let_go_on() {
     let first = lab.nodes().unwrap()[1].pid.unwrap();
     assert_refused(lab.start("node2"), "node2 is running");
     lab.kill("node2").unwrap();
-    assert!(!Path::new(&format!("/proc/{first}")).exists(), "it is reaped");
+    assert!(
+        !Path::new(&format!("/proc/{first}")).exists(),
+        "it is reaped"
+    );
     assert_eq!(conditions(&lab), ["running", "killed"]);
-    assert_eq!(call(&lab, "node1", "node2", 2000).map(drop), Err(ErrorKind::ConnectionRefused));
+    assert_eq!(
+        call(&lab, "node1", "node2", 2000).map(drop),
+        Err(ErrorKind::ConnectionRefused)
+    );
     assert_refused(
         lab.kill("node2"),
         "node2 was killed by signal 9; start it again with `minictl lab start`",
     );
-    // Its orphans live on, as a machine's containers do, and are children of the holder now.
-    assert_eq!(room.said("node2", "readlink /proc/self/ns/net > /dev/null; hostname"), "node2");
+    // Its orphans live on, as a machine's containers do; they are children of the holder now, which reaps them.
+    let holder = parent(lab.nodes().unwrap()[0].pid.unwrap());
+    let program = |pid: i32| fs::read_link(format!("/proc/{pid}/exe")).unwrap();
+    let traces = room.traces().into_iter();
+    let orphans: Vec<String> = traces
+        .filter(|trace| trace.ends_with(" sleep 1000 "))
+        .collect();
+    assert_eq!(orphans.len(), 2, "{orphans:?}");
+    for trace in orphans {
+        let parent = parent(trace.split(' ').nth(1).unwrap().parse().unwrap());
+        assert_eq!(program(parent), program(holder));
+    }
 
     lab.start("node2").unwrap();
     assert_eq!(conditions(&lab), ["running", "running"]);
@@ -363,7 +275,10 @@ fn a_command_runs_on_a_node() {
     let Some(room) = Room::new() else { return };
     let lab = room.up(1, 1);
     let plan = lab.plan();
-    assert_eq!(room.said("node2", "hostname; pwd").lines().next(), Some("node2"));
+    assert_eq!(
+        room.said("node2", "hostname; pwd").lines().next(),
+        Some("node2")
+    );
     let here = std::env::current_dir().unwrap();
     assert_eq!(room.said("node2", "pwd"), here.display().to_string());
     let expected = format!(
@@ -375,21 +290,38 @@ fn a_command_runs_on_a_node() {
     );
     let variables = "echo $MINI_HOST $MINI_DATA_ROOT $MINI_RUN_ROOT $MINI_CGROUP_PARENT";
     assert_eq!(room.said("node2", variables), expected);
-    assert!(room.said("node2", "command -v lab-fake").ends_with("lab-fake"), "it finds itself");
-    let reach = "ip -4 -br address show eth0; ping -c 1 -W 2 10.66.0.11 > /dev/null && echo reached";
-    let reached = room.said("node2", reach);
-    assert!(reached.contains("10.66.0.12/24") && reached.ends_with("reached"), "{reached}");
+    assert!(
+        room.said("node2", "command -v lab-fake")
+            .ends_with("lab-fake"),
+        "it finds itself"
+    );
+    let address = room.said("node2", "ip -4 -br address show eth0");
+    assert!(address.contains("10.66.0.12/24"), "{address}");
+    let talk = r#"bash -c 'exec 3<>/dev/tcp/10.66.0.11/7000; echo hello >&3; read -t 2 word <&3; echo $word'"#;
+    assert_eq!(room.said("node2", talk), "hello");
     // What it mounts is seen on that node alone.
     let target = plan.data("node2");
-    room.said("node2", &format!("mount -t tmpfs none {} && touch {0}/x", target.display()));
+    room.said(
+        "node2",
+        &format!("mount -t tmpfs none {} && touch {0}/x", target.display()),
+    );
     assert!(!target.join("x").exists());
     assert_eq!(room.said("node2", &format!("ls {}", target.display())), "x");
     assert_eq!(room.said("node1", &format!("ls {}", target.display())), "");
-    assert!(room.said("switch", "nft list tables; ip -br link show type bridge").contains("switch"));
+    assert!(
+        room.said("switch", "nft list tables; ip -br link show type bridge")
+            .contains("switch")
+    );
     assert_eq!(room.exec("node2", "exit 7").status.code(), Some(7));
     assert!(!room.exec("node3", "true").status.success());
 
     // One that still runs when the lab goes, goes too; and it cannot take the lab down itself.
+    let down = format!("lab-fake down {} {}", room.root.path().display(), room.name);
+    let refused = String::from_utf8(room.exec("node2", &down).stderr).unwrap();
+    assert!(
+        refused.contains("cannot be taken down from within"),
+        "{refused}"
+    );
     let mut command = Command::new(FAKE);
     command.arg("exec").arg(room.root.path());
     let mut shell = command
@@ -400,6 +332,36 @@ fn a_command_runs_on_a_node() {
     thread::sleep(Duration::from_millis(100));
     room.labs().down(&room.name).unwrap();
     shell.wait().unwrap();
+    room.assert_clean();
+}
+
+#[test]
+fn containers_go_with_their_lab_even_frozen() {
+    let Some(room) = Room::new() else { return };
+    room.up(1, 0);
+    // Those of version 1 that take a process as it is, and the unified one.
+    let fit = |path: &PathBuf| {
+        let of_v2 = path.join("cgroup.controllers").exists();
+        of_v2 || path.ends_with("pids") || path.ends_with("freezer")
+    };
+    let parent = format!("mini-{}-node1", room.name);
+    let groups: Vec<PathBuf> = hierarchies().into_iter().filter(fit).collect();
+    assert!(!groups.is_empty());
+    let mut script = "sleep 1000 > /dev/null 2>&1 & pid=$!\n".to_owned();
+    for hierarchy in &groups {
+        let group = hierarchy.join(&parent).join("container");
+        script += &format!(
+            "mkdir -p {0}/below; echo $pid > {0}/cgroup.procs\n\
+             if [ -e {0}/freezer.state ]; then echo FROZEN > {0}/freezer.state; fi\n\
+             if [ -e {0}/cgroup.freeze ]; then echo 1 > {0}/cgroup.freeze; fi\n",
+            group.display()
+        );
+    }
+    room.said("node1", &script);
+    let cgroups = room.traces().into_iter();
+    let cgroups = cgroups.filter(|trace| trace.starts_with("cgroup"));
+    assert_eq!(cgroups.count(), groups.len() + 1, "and the switch's");
+    room.labs().down(&room.name).unwrap();
     room.assert_clean();
 }
 
@@ -421,7 +383,10 @@ fn two_labs_live_side_by_side_and_each_name_once() {
         elsewhere.up(&room.spec(1, 0), &Quiet),
         &format!("a lab `{}` runs with another --root", room.name),
     );
-    assert_refused(elsewhere.down(&room.name), &format!("lab `{}` is not up", room.name));
+    assert_refused(
+        elsewhere.down(&room.name),
+        &format!("lab `{}` is not up", room.name),
+    );
     for lab in [&one, &two] {
         call(lab, "node1", "node2", 2000).unwrap();
     }
@@ -460,10 +425,8 @@ fn a_lab_that_fails_says_why_and_is_taken_down() {
 
     // A host whose holder was killed: the daemon and all else still goes.
     let lab = room.up(1, 1);
-    let holder = fs::read_to_string(format!("/proc/{}/stat", lab.nodes().unwrap()[1].pid.unwrap()));
-    let holder = holder.unwrap();
-    let parent = holder.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap();
-    let holder = nix::unistd::Pid::from_raw(parent.parse().unwrap());
+    let holder = parent(lab.nodes().unwrap()[1].pid.unwrap());
+    let holder = nix::unistd::Pid::from_raw(holder);
     nix::sys::signal::kill(holder, nix::sys::signal::Signal::SIGKILL).unwrap();
     thread::sleep(Duration::from_millis(50));
     assert_eq!(conditions(&lab), ["running", "lost"]);
@@ -476,7 +439,7 @@ fn a_lab_that_fails_says_why_and_is_taken_down() {
 fn a_lab_killed_at_any_moment_is_taken_down() {
     let Some(room) = Room::new() else { return };
     let mut halves = 0;
-    for delay in (0..150).step_by(6) {
+    for delay in (0..80).step_by(3) {
         let mut up = Command::new(FAKE)
             .arg("up")
             .arg(room.root.path())

@@ -1,0 +1,118 @@
+//! Does this manager lead? If not, the leader is asked in the caller's name, and its answer passed back.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use api::metadata;
+use consensus::Member;
+use http::{HeaderValue, Request, Response};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::{Service, ServiceExt};
+
+use crate::clock::now_ms;
+use crate::gate::{Caller, Connection, admit};
+use crate::manager::Manager;
+
+/// How long a request waits for a leader to be found.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who is on the other side of a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The cluster's port.
+    Network,
+    /// The host's socket: people.
+    Socket,
+}
+
+/// A door of a manager: gate, forwarding, services.
+#[derive(Clone)]
+pub(crate) struct Entrance {
+    pub(crate) manager: Manager,
+    pub(crate) routes: Routes,
+    pub(crate) door: Door,
+}
+
+impl Service<Request<Body>> for Entrance {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let entrance = self.clone();
+        Box::pin(async move {
+            let answered = entrance.answer(request).await;
+            Ok(answered.unwrap_or_else(|status| status.into_http()))
+        })
+    }
+}
+
+impl Entrance {
+    async fn answer(self, mut request: Request<Body>) -> Result<Response<Body>, Status> {
+        let caller = match self.door {
+            Door::Socket => Caller::person(),
+            Door::Network => {
+                let connection = request.extensions().get::<Connection>().cloned();
+                let connection = connection.ok_or_else(|| Status::internal("a connection of unknown origin"))?;
+                let view = self.manager.replica().view();
+                admit(request.uri().path(), &connection, request.headers(), self.manager.cluster_id(), &view, now_ms())?
+            }
+        };
+        if led(request.uri().path()) {
+            match self.manager.leader(PATIENCE, caller.forwarded).await? {
+                Leader::This => {}
+                Leader::Other(member) => return self.pass_on(request, &caller, &member).await,
+            }
+        }
+        request.extensions_mut().insert(caller);
+        let answered = self.routes.oneshot(request).await;
+        Ok(answered.unwrap_or_else(|never| match never {}))
+    }
+
+    async fn pass_on(&self, mut request: Request<Body>, caller: &Caller, leader: &Member) -> Result<Response<Body>, Status> {
+        let header = |value: &str| HeaderValue::from_str(value).map_err(|_| Status::internal("a name that fits no header"));
+        let headers = request.headers_mut();
+        headers.insert(metadata::FORWARDED_BY, header(self.manager.node_id())?);
+        headers.remove(metadata::CALLER_NODE);
+        headers.remove(metadata::CALLER_ROLE);
+        headers.remove(metadata::CALLER_ADDRESS);
+        if let Some((id, role)) = &caller.node {
+            headers.insert(metadata::CALLER_NODE, header(id)?);
+            headers.insert(metadata::CALLER_ROLE, header(role.name())?);
+        }
+        if let Some(address) = &caller.address {
+            headers.insert(metadata::CALLER_ADDRESS, header(address)?);
+        }
+        let unreachable = |reason: String| Status::unavailable(format!("the leader {leader} cannot be reached: {reason}"));
+        let mut channel = self.manager.peers().channel(leader).map_err(|error| unreachable(error.to_string()))?;
+        let channel = channel.ready().await.map_err(|error| unreachable(error.to_string()))?;
+        channel.call(request).await.map_err(|error| unreachable(error.to_string()))
+    }
+}
+
+/// Who leads.
+pub(crate) enum Leader {
+    /// This manager, and it is ready to.
+    This,
+    /// That one.
+    Other(Member),
+}
+
+/// Whether the leader alone answers.
+fn led(path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    match (parts.next(), parts.next()) {
+        (Some("mini.v1.Control" | "mini.v1.Dispatcher" | "mini.v1.Membership"), _) => true,
+        (Some("mini.v1.Authority"), method) => method != Some("GetRoots"),
+        _ => false,
+    }
+}

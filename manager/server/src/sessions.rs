@@ -1,0 +1,109 @@
+//! Which nodes are there. Kept by the leader alone, in memory: a new leader starts from nothing and is generous at first.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How many heartbeats may be missed.
+const GRACE: u32 = 3;
+/// After a change of leader nodes must find the new one first: so much longer is waited.
+const AFTER_ELECTION: Duration = Duration::from_secs(10);
+
+/// The sessions of all nodes with the leader.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    period: Duration,
+    nodes: BTreeMap<String, Session>,
+    drawn: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Session {
+    /// None for a node that an earlier leader knew and that has not come yet.
+    id: Option<String>,
+    deadline: Instant,
+}
+
+impl Sessions {
+    /// Begins anew: these nodes were there under the leader before.
+    pub(crate) fn begin(&mut self, period: Duration, known: impl IntoIterator<Item = String>, now: Instant) {
+        self.period = period;
+        let deadline = now + period * GRACE + AFTER_ELECTION;
+        self.nodes = known.into_iter().map(|node| (node, Session { id: None, deadline })).collect();
+    }
+
+    /// Sets how often nodes speak.
+    pub(crate) fn set_period(&mut self, period: Duration) {
+        self.period = period;
+    }
+
+    /// How often nodes speak.
+    pub(crate) fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// A node has come; a session that it had before is over. Returns the id of the new one.
+    pub(crate) fn open(&mut self, node: &str, term: u64, now: Instant) -> String {
+        self.drawn += 1;
+        let id = format!("{term}-{}", self.drawn);
+        self.nodes.insert(node.to_owned(), Session { id: Some(id.clone()), deadline: now + self.period * GRACE });
+        id
+    }
+
+    /// A node speaks. False when its session is over: it must come again.
+    pub(crate) fn heard(&mut self, node: &str, id: &str, now: Instant) -> bool {
+        match self.nodes.get_mut(node) {
+            Some(session) if session.id.as_deref() == Some(id) => {
+                session.deadline = now + self.period * GRACE;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a session is still the one of its node.
+    pub(crate) fn holds(&self, node: &str, id: &str) -> bool {
+        self.nodes.get(node).is_some_and(|session| session.id.as_deref() == Some(id))
+    }
+
+    /// Takes out the nodes that were silent too long.
+    pub(crate) fn expire(&mut self, now: Instant) -> Vec<String> {
+        let gone: Vec<String> = self.nodes.iter().filter(|(_, session)| session.deadline <= now).map(|(node, _)| node.clone()).collect();
+        for node in &gone {
+            self.nodes.remove(node);
+        }
+        gone
+    }
+
+    /// A node that could not be marked as silent: it expires again at once, unless it has come meanwhile.
+    pub(crate) fn suspect(&mut self, node: String, now: Instant) {
+        self.nodes.entry(node).or_insert(Session { id: None, deadline: now });
+    }
+
+    /// A node has left or was removed.
+    pub(crate) fn close(&mut self, node: &str) {
+        self.nodes.remove(node);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AFTER_ELECTION, GRACE, Sessions};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_silent_node_is_gone_after_three_heartbeats_and_a_new_leader_waits_longer() {
+        let (second, start) = (Duration::from_secs(1), Instant::now());
+        let mut sessions = Sessions::default();
+        sessions.begin(second, ["old".to_owned()], start);
+        let id = sessions.open("new", 7, start);
+        assert!(sessions.heard("new", &id, start + second));
+        assert!(!sessions.heard("old", &id, start), "no session yet");
+        assert!(sessions.expire(start + second * (GRACE + 1) - Duration::from_millis(1)).is_empty());
+        assert_eq!(sessions.expire(start + second * (GRACE + 1)), ["new"]);
+        assert!(!sessions.heard("new", &id, start), "it must come again");
+        assert_eq!(sessions.expire(start + second * GRACE + AFTER_ELECTION), ["old"]);
+        let again = sessions.open("new", 7, start);
+        let second_time = sessions.open("new", 7, start);
+        assert!(again != id && sessions.holds("new", &second_time) && !sessions.holds("new", &again));
+    }
+}

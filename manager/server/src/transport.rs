@@ -1,0 +1,107 @@
+//! How managers of the group reach each other: the Raft service, over TLS, with the certificate of exactly that node.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::v1::RaftMessage;
+use api::v1::raft_client::RaftClient;
+use bytes::Bytes;
+use consensus::{Member, Rpc, SnapshotStream, Transport, TransportError};
+use futures_util::StreamExt;
+use rustls::pki_types::ServerName;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+
+use crate::tls::Tls;
+
+/// How long a snapshot may take to arrive.
+const SNAPSHOT: Duration = Duration::from_secs(600);
+
+/// Connections to other managers; clones share them.
+#[derive(Clone)]
+pub(crate) struct Peers {
+    tls: Tls,
+    channels: Arc<Mutex<BTreeMap<(String, String), Channel>>>,
+}
+
+impl Peers {
+    pub(crate) fn new(tls: Tls) -> Self {
+        Peers { tls, channels: Arc::default() }
+    }
+
+    /// The channel to that node at that address: nobody else is believed there.
+    pub(crate) fn channel(&self, member: &Member) -> Result<Channel, TransportError> {
+        let key = (member.node_id.clone(), member.address.clone());
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = channels.get(&key) {
+            return Ok(channel.clone());
+        }
+        let name = ServerName::try_from(member.node_id.clone())
+            .map_err(|_| TransportError::Unreachable(format!("`{}` is no id of a node", member.node_id)))?;
+        let tls = self.tls.clone();
+        let channel = api::connect::tls(&member.address, move || tls.client(), name);
+        channels.insert(key, channel.clone());
+        Ok(channel)
+    }
+
+    pub(crate) fn raft(&self, member: &Member) -> Result<RaftClient<Channel>, TransportError> {
+        let client = RaftClient::new(self.channel(member)?);
+        Ok(client.max_decoding_message_size(usize::MAX).max_encoding_message_size(usize::MAX))
+    }
+}
+
+impl Transport for Peers {
+    async fn call(&self, to: &Member, rpc: Rpc, message: Bytes, deadline: Duration) -> Result<Bytes, TransportError> {
+        let mut client = self.raft(to)?;
+        let request = Request::new(RaftMessage { body: message });
+        let asking = async {
+            match rpc {
+                Rpc::Append => client.append(request).await,
+                Rpc::Vote => client.vote(request).await,
+                Rpc::PreVote => client.pre_vote(request).await,
+                Rpc::Transfer => client.transfer(request).await,
+            }
+        };
+        match tokio::time::timeout(deadline, asking).await {
+            Ok(Ok(reply)) => Ok(reply.into_inner().body),
+            Ok(Err(status)) => Err(failure(to, &status)),
+            Err(_) => Err(TransportError::Broken(format!("{to} did not answer within {deadline:?}"))),
+        }
+    }
+
+    async fn send_snapshot(&self, to: &Member, records: SnapshotStream) -> Result<Bytes, TransportError> {
+        let mut client = self.raft(to)?;
+        let failed: Arc<Mutex<Option<io::Error>>> = Arc::default();
+        let noted = failed.clone();
+        // A record that cannot be read ends the stream before its trailer: the receiver sees that it is not whole.
+        let messages: futures_util::stream::BoxStream<'static, RaftMessage> = Box::pin(records.scan((), move |(), record| {
+            let message = match record {
+                Ok(body) => Some(RaftMessage { body }),
+                Err(error) => {
+                    *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    None
+                }
+            };
+            std::future::ready(message)
+        }));
+        let sent = tokio::time::timeout(SNAPSHOT, client.snapshot(messages)).await;
+        if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(TransportError::Broken(format!("read the snapshot for {to}: {error}")));
+        }
+        match sent {
+            Ok(Ok(reply)) => Ok(reply.into_inner().body),
+            Ok(Err(status)) => Err(failure(to, &status)),
+            Err(_) => Err(TransportError::Broken(format!("{to} did not take the snapshot within {SNAPSHOT:?}"))),
+        }
+    }
+}
+
+fn failure(to: &Member, status: &Status) -> TransportError {
+    let reason = format!("{to}: {}", status.message());
+    match status.code() {
+        Code::Unavailable | Code::PermissionDenied | Code::Unauthenticated | Code::FailedPrecondition => TransportError::Unreachable(reason),
+        _ => TransportError::Broken(reason),
+    }
+}
