@@ -11,6 +11,8 @@ use bytes::Bytes;
 use consensus::{Member, Rpc, SnapshotStream, Transport, TransportError};
 use futures_util::StreamExt;
 use rustls::pki_types::ServerName;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
@@ -73,21 +75,12 @@ impl Transport for Peers {
 
     async fn send_snapshot(&self, to: &Member, records: SnapshotStream) -> Result<Bytes, TransportError> {
         let mut client = self.raft(to)?;
-        let failed: Arc<Mutex<Option<io::Error>>> = Arc::default();
-        let noted = failed.clone();
-        // A record that cannot be read ends the stream before its trailer: the receiver sees that it is not whole.
-        let messages: futures_util::stream::BoxStream<'static, RaftMessage> = Box::pin(records.scan((), move |(), record| {
-            let message = match record {
-                Ok(body) => Some(RaftMessage { body }),
-                Err(error) => {
-                    *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    None
-                }
-            };
-            std::future::ready(message)
-        }));
-        let sent = tokio::time::timeout(SNAPSHOT, client.snapshot(messages)).await;
-        if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let (feed, messages) = mpsc::channel(4);
+        let feeding = tokio::spawn(feed_all(records, feed));
+        let sent = tokio::time::timeout(SNAPSHOT, client.snapshot(ReceiverStream::new(messages))).await;
+        feeding.abort();
+        // A task that was stopped had nothing more to say.
+        if let Ok(Err(error)) = feeding.await {
             return Err(TransportError::Broken(format!("read the snapshot for {to}: {error}")));
         }
         match sent {
@@ -96,6 +89,16 @@ impl Transport for Peers {
             Err(_) => Err(TransportError::Broken(format!("{to} did not take the snapshot within {SNAPSHOT:?}"))),
         }
     }
+}
+
+/// Feeds the records of a snapshot. One that cannot be read ends them before the trailer: the receiver sees that they are not all.
+async fn feed_all(mut records: SnapshotStream, feed: mpsc::Sender<RaftMessage>) -> io::Result<()> {
+    while let Some(body) = records.next().await.transpose()? {
+        if feed.send(RaftMessage { body }).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 fn failure(to: &Member, status: &Status) -> TransportError {
