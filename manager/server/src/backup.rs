@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::{Buf, Bytes, BytesMut};
 use consensus::{Member, plant_group};
-use model::NodeRole;
+use model::{NodeDescription, NodeRole};
 use sha2::{Digest, Sha256};
 use store::State;
 use tokio_stream::Stream;
@@ -96,7 +96,7 @@ pub struct Founder {
 
 /// Puts a state on the disk of a manager that has none, as the only one of its group.
 pub async fn plant(directory: &Path, key: DataKey, cluster_id: &str, founder: &Founder, state: State) -> Result<(), ManagerError> {
-    let storage = Storage::open(directory, key)?;
+    let storage = Storage::open(directory, key).await?;
     let member = Member { node_id: founder.node_id.clone(), address: founder.advertise.clone() };
     let at = consensus::Position { term: state.term(), index: state.version() };
     plant_group(cluster_id, founder.raft_id, member, storage.log, storage.snapshots, storage.cipher, at, state.records()).await?;
@@ -105,15 +105,22 @@ pub async fn plant(directory: &Path, key: DataKey, cluster_id: &str, founder: &F
 
 /// Makes this manager the only one of its group; everything that it knows stays.
 pub async fn force(directory: &Path, key: DataKey, cluster_id: &str, founder: &Founder) -> Result<consensus::Forced, ManagerError> {
-    let storage = Storage::open(directory, key)?;
+    let storage = Storage::open(directory, key).await?;
     let member = Member { node_id: founder.node_id.clone(), address: founder.advertise.clone() };
     let machine = Replica::default().machine();
     let forced = consensus::force_new_group(cluster_id, founder.raft_id, member, storage.log, storage.snapshots, storage.cipher, machine);
     Ok(forced.await?)
 }
 
+/// Lets the node of a restored cluster's first manager in.
+pub async fn admit(manager: &Manager, node: model::Node) -> Result<(), Status> {
+    manager.settle(std::time::Duration::from_secs(10)).await?;
+    let admitted = manager.change("", |view| Ok(if view.nodes().get(&node.id).is_some() { Vec::new() } else { vec![store::Change::create(node.clone())] }));
+    admitted.await.map(|_| ())
+}
+
 /// After a forced beginning: the managers of before are workers until they join again, this node is the only manager.
-pub async fn settle(manager: &Manager, founder: &Founder) -> Result<(), Status> {
+pub async fn settle(manager: &Manager, founder: &Founder, description: &NodeDescription) -> Result<(), Status> {
     manager.settle(std::time::Duration::from_secs(10)).await?;
     manager
         .change("", |view| {
@@ -122,6 +129,7 @@ pub async fn settle(manager: &Manager, founder: &Founder) -> Result<(), Status> 
                 let mut node = model::Node::clone(known);
                 if node.id == founder.node_id {
                     node.spec.role = NodeRole::Manager.into();
+                    node.description = description.clone();
                     node.member = Some(model::ManagerMember { raft_id: founder.raft_id, address: founder.advertise.clone() });
                 } else {
                     node.spec.role = NodeRole::Worker.into();

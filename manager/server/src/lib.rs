@@ -30,4 +30,5 @@ mod transport;
 pub use listener::Listening;
 pub use manager::{Manager, ManagerError, ManagerSetup, manager_addresses, timings};
 pub use replica::Replica;
+pub use services::check_spec;
 pub use tls::Tls;

@@ -1,6 +1,6 @@
 //! A manager: its place in the group, its copy of the state, its doors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use identity::DataKey;
 use model::ClusterSpec;
 use store::transaction::RefusalKind;
 use store::{Change, Transaction, View};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic::body::Body;
@@ -32,6 +32,9 @@ use crate::{leader, services};
 
 /// How often a change that was overtaken by another is tried again.
 const ATTEMPTS: usize = 10;
+
+/// How long the connections of a manager that stops may take to end.
+const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// What a manager is made of.
 pub struct ManagerSetup {
@@ -98,6 +101,8 @@ struct Inner {
     /// The term in which this manager is ready to answer as the leader.
     ready_term: watch::Sender<u64>,
     background: Mutex<Background>,
+    /// Dropped when the manager stops: its connections end.
+    open: Mutex<Option<oneshot::Sender<()>>>,
 }
 
 /// The key as the log and the snapshots use it.
@@ -121,14 +126,25 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    pub(crate) fn open(directory: &std::path::Path, key: DataKey) -> Result<Self, ManagerError> {
+    pub(crate) async fn open(directory: &Path, key: DataKey) -> Result<Self, ManagerError> {
         let cipher: Arc<dyn Cipher> = Arc::new(Sealing(key));
-        let log = Log::open(RealDisk::open(&directory.join("log"))?, cipher.clone(), Options::default())?;
+        let log = Log::open(take(&directory.join("log")).await?, cipher.clone(), Options::default())?;
         if let Some(repair) = log.repaired() {
             tracing::warn!(segment = repair.segment, offset = repair.offset, "a write that a crash interrupted was cut off the log");
         }
-        let snapshots = RealDisk::open(&directory.join("snapshots"))?;
+        let snapshots = take(&directory.join("snapshots")).await?;
         Ok(Storage { log: Arc::new(Writer::spawn(log).map_err(ManagerError::Thread)?), snapshots, cipher })
+    }
+}
+
+/// Takes a directory; one that a manager of this process is just giving back is waited for.
+async fn take(directory: &Path) -> Result<RealDisk, WalError> {
+    let deadline = tokio::time::Instant::now() + GIVING_BACK;
+    loop {
+        match RealDisk::open(directory) {
+            Err(WalError::InUse { .. }) if tokio::time::Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(20)).await,
+            taken => return taken,
+        }
     }
 }
 
@@ -136,7 +152,7 @@ impl Manager {
     /// Starts a manager from what lies on its disk, and serves others on that port.
     pub async fn start(setup: ManagerSetup, listening: Listening) -> Result<Self, ManagerError> {
         let peer = setup.tls.peer();
-        let storage = Storage::open(&setup.directory, setup.data_key)?;
+        let storage = Storage::open(&setup.directory, setup.data_key).await?;
         let replica = Replica::default();
         let peers = Peers::new(setup.tls.clone());
         let consensus = Consensus::start(
@@ -154,6 +170,7 @@ impl Manager {
             replica.machine(),
         )
         .await?;
+        let (open, closed) = oneshot::channel::<()>();
         let manager = Manager(Arc::new(Inner {
             node_id: peer.node_id,
             cluster_id: peer.cluster_id,
@@ -169,6 +186,7 @@ impl Manager {
             sessions: Mutex::default(),
             ready_term: watch::Sender::new(0),
             background: Mutex::default(),
+            open: Mutex::new(Some(open)),
         }));
         let connections = ReceiverStream::new(listening.connections(setup.tls));
         let door = manager.clone();
@@ -179,15 +197,15 @@ impl Manager {
             .http2_keepalive_interval(Some(Duration::from_secs(10)))
             .layer(entrance)
             .add_routes(services::routes(&manager))
-            .serve_with_incoming(connections);
+            .serve_with_incoming_shutdown(connections, async move { drop(closed.await) });
         let lead = leader::lead(manager.clone());
+        tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the cluster's port is not served any more");
+            }
+        });
         {
             let mut background = manager.0.background.lock().unwrap_or_else(PoisonError::into_inner);
-            background.spawn(async move {
-                if let Err(error) = serving.await {
-                    tracing::error!(%error, "the cluster's port is not served any more");
-                }
-            });
             background.spawn(lead);
         }
         Ok(manager)
@@ -251,6 +269,7 @@ impl Manager {
 
     /// Stops it; what it acknowledged is on its disk.
     pub async fn stop(&self) {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         std::mem::take(&mut *self.0.background.lock().unwrap_or_else(PoisonError::into_inner));
         self.0.consensus.shutdown().await;
     }

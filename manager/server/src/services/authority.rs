@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use store::{Change, View};
 use tonic::{Request, Response, Status};
 
+use super::dispatcher::held_role;
 use super::{caller, request_id};
 use crate::failure;
 use crate::manager::{Manager, manager_addresses};
@@ -40,7 +41,7 @@ impl Service for Authority {
                     Some(id) => (known(view, id)?, false),
                     None => admitted(view, cluster, &asked, &address)?,
                 };
-                let role = node.spec.role();
+                let role = held_role(&node);
                 let issued = issue_for(cluster, &asked.request_pem, &node.id, role, now)?;
                 node.certificate = issued.certificate;
                 reply = IssueReply {

@@ -176,8 +176,8 @@ fn cluster(view: &View) -> Result<&std::sync::Arc<Cluster>, Status> {
     view.cluster().ok_or_else(|| Status::unavailable("this manager has not caught up yet"))
 }
 
-/// Refuses settings that could not work, naming each.
-pub(crate) fn check_spec(spec: &ClusterSpec) -> Result<(), Status> {
+/// Refuses settings that could not work, naming the one that is wrong: INVALID_ARGUMENT.
+pub fn check_spec(spec: &ClusterSpec) -> Result<(), Status> {
     let wrong = |reason: String| Err(Status::invalid_argument(reason));
     if spec.certificate_life_s < SHORTEST_LIFE_S {
         return wrong(format!("certificates of {} s are too short-lived: the least is {SHORTEST_LIFE_S} s", spec.certificate_life_s));

@@ -6,7 +6,7 @@ use std::time::Instant;
 use api::v1::dispatcher_server::Dispatcher as Service;
 use api::v1::{GoodbyeReply, GoodbyeRequest, HeartbeatReply, HeartbeatRequest, SessionMessage, SessionRequest};
 use identity::TrustBundle;
-use model::{Node, NodeState, NodeStatus};
+use model::{Node, NodeRole, NodeState, NodeStatus};
 use store::{Change, View};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -116,10 +116,15 @@ fn message(view: &View, status: &consensus::Status, node_id: &str, session_id: &
     let issuer = TrustBundle::from_pem(&cluster.root.certificate_pem).map(|bundle| bundle.fingerprints().remove(0));
     Some(SessionMessage {
         session_id: session_id.to_owned(),
-        role: node.spec.role,
+        role: held_role(node).into(),
         roots_pem: cluster.root.bundle_pem.clone(),
         issuer: issuer.unwrap_or_default(),
         manager_addresses: manager_addresses(status),
         heartbeat_ms: cluster.spec.node_heartbeat_ms,
     })
+}
+
+/// The role that a node has until its place in the group is given up: a manager that is demoted votes until it is removed.
+pub(crate) fn held_role(node: &Node) -> NodeRole {
+    if node.member.is_some() { NodeRole::Manager } else { node.spec.role() }
 }

@@ -23,6 +23,7 @@ use tonic::{Request, Status};
 use crate::gate::Caller;
 use crate::manager::Manager;
 
+pub use cluster::check_spec;
 pub(crate) use cluster::trust;
 
 /// All services of a manager.
