@@ -24,31 +24,33 @@ SUDO := $(if $(ROOT),,sudo)
 .PHONY: help build dev demo shell test test-vm bench lint images install uninstall clean build-packages
 
 help:
-	@echo 'make build      the two binaries, optimised: $(RELEASE_BIN)/{minictl,minirun}'
+	@echo 'make build      the three binaries, optimised: $(RELEASE_BIN)/{minictl,minid,minirun}'
 	@echo 'make demo       two real images, pushed, pulled and run on a host of their own; nothing is left afterwards'
 	@echo "make shell      a shell on the demo's host, to try things out; nothing is left afterwards"
 	@echo 'make test       lint, unit tests and everything end to end (as root; without root, what can run without)'
 	@echo "make test-vm    what of it differs with Debian 12's kernel and cgroup v2, in a virtual machine (part of make test)"
 	@echo 'make bench      times and memory beside those of Docker, containerd, runc and crun, measured in the same run'
 	@echo 'make lint       rustfmt and clippy'
-	@echo 'make install    minictl and minirun to $$(DESTDIR)$$(PREFIX)/bin, $(PREFIX) by default'
+	@echo 'make install    minictl, minid and minirun, and minid's systemd unit, to $$(DESTDIR)$$(PREFIX)/bin, $(PREFIX) by default'
 	@echo 'make clean      what make built here; images stay in their cache (tests/images/build --print)'
 
 build-packages:
 	@command -v cc >/dev/null || tests/setup/packages 'building' $(BUILD_PACKAGES)
 
 build: build-packages
-	$(CARGO) build --release --package cli --bin minictl
+	$(CARGO) build --release --package cli --package minid
 	$(CARGO) rustc --release --package runtime --bin minirun -- $(STATIC)
 	@install -D -C $(TARGET_DIR)/release/minictl $(RELEASE_BIN)/minictl
+	@install -D -C $(TARGET_DIR)/release/minid $(RELEASE_BIN)/minid
 	@install -D -C $(TARGET_DIR)/release/minirun $(RELEASE_BIN)/minirun
 
 # The same for tests: quick to build. `probe` is the program that tests run inside containers.
 dev: build-packages
-	$(CARGO) build --package cli --bin minictl
+	$(CARGO) build --package cli --package minid
 	$(CARGO) rustc --package runtime --bin minirun -- $(STATIC)
 	$(CARGO) rustc --package tests --bin probe -- $(STATIC)
 	@install -D -C $(TARGET_DIR)/debug/minictl $(DEV_BIN)/minictl
+	@install -D -C $(TARGET_DIR)/debug/minid $(DEV_BIN)/minid
 	@install -D -C $(TARGET_DIR)/debug/minirun $(DEV_BIN)/minirun
 	@install -D -C $(TARGET_DIR)/debug/probe $(DEV_BIN)/probe
 
@@ -104,11 +106,13 @@ bench: build
 	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' $(TARGET_DIR)/release/bench $(ROWS)
 
 install: build
+	install -D -m 755 $(RELEASE_BIN)/minid $(DESTDIR)$(PREFIX)/bin/minid
+	install -D -m 644 agent/minid/minid.service $(DESTDIR)$(PREFIX)/lib/systemd/system/minid.service
 	install -D -m 755 $(RELEASE_BIN)/minictl $(DESTDIR)$(PREFIX)/bin/minictl
 	install -D -m 755 $(RELEASE_BIN)/minirun $(DESTDIR)$(PREFIX)/bin/minirun
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/minictl $(DESTDIR)$(PREFIX)/bin/minirun
+	rm -f $(DESTDIR)$(PREFIX)/bin/minictl $(DESTDIR)$(PREFIX)/bin/minid $(DESTDIR)$(PREFIX)/bin/minirun $(DESTDIR)$(PREFIX)/lib/systemd/system/minid.service
 
 clean:
 	$(CARGO) clean

@@ -9,7 +9,9 @@ use model::NodeDescription;
 use tonic::Status;
 
 /// How long one manager may take to answer.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long all of them are asked again: they may be electing a leader.
+const TOGETHER: Duration = Duration::from_secs(10);
 
 /// A certificate, and what the managers said with it.
 pub(crate) struct Admitted {
@@ -34,19 +36,38 @@ pub(crate) async fn ask(
         description: Some(description.clone()),
         availability,
     };
-    let mut reasons = Vec::new();
-    for address in addresses {
-        match tokio::time::timeout(PATIENCE, ask_one(&token, address, &request)).await {
-            Ok(Ok((reply, bundle))) => {
+    let deadline = tokio::time::Instant::now() + TOGETHER;
+    loop {
+        let reasons = match ask_each(&token, addresses, &request).await? {
+            Ok((reply, bundle)) => {
                 let credential = Credential { key_pem: key.pem(), chain_pem: reply.chain_pem.clone(), bundle };
                 return Ok(Admitted { credential, reply });
             }
+            Err(reasons) => reasons,
+        };
+        if tokio::time::Instant::now() > deadline {
+            return Err(Status::unavailable(format!("no manager lets this node in: {}", reasons.join("; "))));
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// Asks one after the other. The reasons of all that could not be asked, or the refusal of the first that could.
+async fn ask_each(
+    token: &JoinToken,
+    addresses: &[String],
+    request: &IssueRequest,
+) -> Result<Result<(IssueReply, TrustBundle), Vec<String>>, Status> {
+    let mut reasons = Vec::new();
+    for address in addresses {
+        match tokio::time::timeout(PATIENCE, ask_one(token, address, request)).await {
+            Ok(Ok(admitted)) => return Ok(Ok(admitted)),
             Ok(Err(status)) if status.code() == tonic::Code::Unavailable => reasons.push(format!("{address}: {}", status.message())),
             Ok(Err(status)) => return Err(status),
             Err(_) => reasons.push(format!("{address}: no answer within {} s", PATIENCE.as_secs())),
         }
     }
-    Err(Status::unavailable(format!("no manager lets this node in: {}", reasons.join("; "))))
+    Ok(Err(reasons))
 }
 
 async fn ask_one(token: &JoinToken, address: &str, request: &IssueRequest) -> Result<(IssueReply, TrustBundle), Status> {
