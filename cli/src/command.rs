@@ -2,19 +2,24 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::cluster::{self, ClusterCommand};
+use crate::config::{self, ConfigCommand};
 use crate::container::{self, ContainerCommand};
 use crate::context::{Context, Global};
+use crate::contexts::{self, ContextCommand};
 use crate::failure::Outcome;
 use crate::image::{self, ImageCommand};
 use crate::inspect;
 use crate::internal::{self, InternalCommand};
+use crate::lab::{self, LabCommand};
 use crate::network::{self, NetworkCommand};
+use crate::node::{self, NodeCommand};
 use crate::system::{self, SystemCommand};
 use crate::volume::{self, VolumeCommand};
 
 /// The top of `minictl --help`: the verbs in the groups people look for them in.
 const HELP: &str = "\
-Run containers. There is no daemon to start: every command works by itself.
+Run containers, with no daemon; join hosts into a cluster, with one (minid).
 
 Usage: minictl [OPTIONS] COMMAND
 
@@ -45,6 +50,13 @@ Images:
   pull        Fetch an image from a registry
   images      List images
   rmi         Remove images
+
+A cluster (ask the daemon minid, of this host or of the one that -H names):
+  cluster     Make, join and leave a cluster, and keep it (also: swarm)
+  node        Its machines
+  config      Configuration files that it keeps
+  context     Names for daemons elsewhere
+  lab         A cluster of several hosts on this one machine, to try things out
 
 Nouns, each with its own verbs (minictl network --help):
   container   image   network   volume   system
@@ -126,6 +138,21 @@ pub(crate) enum Command {
     /// The installation as a whole
     #[command(subcommand)]
     System(SystemCommand),
+    /// A cluster of hosts
+    #[command(subcommand, visible_alias = "swarm")]
+    Cluster(ClusterCommand),
+    /// The machines of a cluster
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// Configuration files that the cluster keeps
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Names for daemons elsewhere
+    #[command(subcommand)]
+    Context(ContextCommand),
+    /// A cluster on this one machine, every node a host of its own
+    #[command(subcommand)]
+    Lab(LabCommand),
     Info(system::info::Args),
     Version(system::version::Args),
     #[command(subcommand, hide = true)]
@@ -165,6 +192,11 @@ pub(crate) fn perform(command: Command, context: &Context) -> Outcome {
         Command::System(command) => return system::perform(command, context),
         Command::Info(args) => return system::info::info(args, context),
         Command::Version(args) => return system::version::version(args, context),
+        Command::Cluster(command) => return cluster::perform(command, context),
+        Command::Node(command) => return node::perform(command, context),
+        Command::Config(command) => return config::perform(command, context),
+        Command::Context(command) => return contexts::perform(command),
+        Command::Lab(command) => return lab::perform(command, &lab::cluster::Daemons),
         Command::Internal(command) => return internal::perform(command, context),
     };
     container::perform(of_container, context)

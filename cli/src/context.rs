@@ -6,6 +6,8 @@ use clap::Args;
 use engine::{Config, Engine};
 
 use crate::failure::{Failure, complain, with_causes};
+use crate::remote::Endpoint;
+use crate::remote::saved::{Contexts, DEFAULT};
 
 /// Flags that stand before or after any verb.
 #[derive(Debug, Clone, Default, Args)]
@@ -48,6 +50,27 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) insecure_registries: Vec<String>,
+    /// Daemon to ask about the cluster: unix:///PATH, ssh://[USER@]HOST or tcp://HOST:PORT [default: this host's]
+    #[arg(
+        short = 'H',
+        long,
+        global = true,
+        env = "MINI_HOST",
+        hide_env_values = true,
+        value_name = "HOST",
+        help_heading = "Global options"
+    )]
+    pub(crate) host: Option<String>,
+    /// Context that names the daemon (see minictl context)
+    #[arg(
+        long,
+        global = true,
+        env = "MINI_CONTEXT",
+        hide_env_values = true,
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
+    pub(crate) context: Option<String>,
 }
 
 /// What a verb is given besides its own arguments.
@@ -60,6 +83,20 @@ impl Context {
     /// A context of these flags; nothing is opened yet.
     pub(crate) fn new(global: Global) -> Self {
         Context { global }
+    }
+
+    /// The daemon that is asked about the cluster: the one that was named, that of the context, or this host's.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, Failure> {
+        let own = || Endpoint::Unix(self.global.run_root.join("minid.sock"));
+        if let Some(host) = &self.global.host {
+            return Endpoint::parse(host, None);
+        }
+        let contexts = Contexts::load()?;
+        match self.global.context.as_ref().or(contexts.current.as_ref()) {
+            None => Ok(own()),
+            Some(name) if name == DEFAULT => Ok(own()),
+            Some(name) => Endpoint::of_saved(contexts.get(name)?),
+        }
     }
 
     /// The engine on the roots of the command line, after what a killed command or a reboot has left was put in order.

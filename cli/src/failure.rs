@@ -49,6 +49,11 @@ impl Failure {
         self.code
     }
 
+    /// The message, for somebody else to tell.
+    pub(crate) fn into_message(self) -> String {
+        self.message.unwrap_or_default()
+    }
+
     /// Prints the message and returns the exit code.
     pub(crate) fn report(self) -> i32 {
         if let Some(message) = &self.message {

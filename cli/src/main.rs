@@ -1,17 +1,24 @@
-//! `minictl`: how a person talks to containers. It reads a command line spelt as Docker spells it, asks `engine` to do the
-//! work in this very process, and shows what came of it. It decides nothing about containers itself and keeps no state.
+//! `minictl`: how a person talks to containers and to clusters. It reads a command line spelt as Docker spells it. Containers
+//! of this host are `engine`'s, which does the work in this very process; a cluster is `minid`'s, which is asked over its socket.
+//! It decides nothing itself and keeps no state but names for daemons.
 
 mod arguments;
+mod cluster;
 mod command;
+mod config;
 mod container;
 mod context;
+mod contexts;
 mod failure;
 mod image;
 mod inspect;
 mod internal;
+mod lab;
 mod network;
+mod node;
 mod output;
 mod progress;
+mod remote;
 mod system;
 mod terminal;
 mod volume;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["control.proto", "nodes.proto", "host.proto"].map(|name| Path::new("proto").join(name));
+    let files =
+        ["control.proto", "nodes.proto", "host.proto"].map(|name| Path::new("proto").join(name));
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(files, ["proto"])?;
     tonic_prost_build::configure()

@@ -20,12 +20,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("consensus", &["wal"]),
     ("store", &["model"]),
     ("api", &["model"]),
-    ("server", &["api", "consensus", "identity", "model", "store", "wal"]),
+    (
+        "server",
+        &["api", "consensus", "identity", "model", "store", "wal"],
+    ),
     ("minid", &["api", "identity", "model", "server", "store"]),
     ("cli", &["api", "engine", "identity", "lab", "model"]),
     ("tests", &[]),
     ("simulation", &["consensus", "wal"]),
-    ("cluster-bench", &["api", "identity", "model", "server", "store"]),
+    (
+        "cluster-bench",
+        &["api", "identity", "model", "server", "store"],
+    ),
 ];
 
 /// Crates that decide: they know no clock, no file, no task.
@@ -34,8 +40,17 @@ const PURE: &[&str] = &["model", "store"];
 const IMPURE: &[&str] = &["tokio", "nix", "libc", "tonic", "rand"];
 
 /// Crates whose every file does without `unsafe`.
-const FORBID_UNSAFE: &[&str] =
-    &["model", "wal", "identity", "consensus", "store", "api", "server", "minid", "lab"];
+const FORBID_UNSAFE: &[&str] = &[
+    "model",
+    "wal",
+    "identity",
+    "consensus",
+    "store",
+    "api",
+    "server",
+    "minid",
+    "lab",
+];
 
 /// Files a person can read in one sitting.
 const LONGEST_FILE: usize = 600;
@@ -111,7 +126,10 @@ fn crates_depend_only_downwards() {
 
 #[test]
 fn crates_that_decide_touch_nothing() {
-    for package in packages().iter().filter(|package| PURE.contains(&name(package))) {
+    for package in packages()
+        .iter()
+        .filter(|package| PURE.contains(&name(package)))
+    {
         for dependency in package["dependencies"].as_array().expect("dependencies") {
             assert!(
                 !IMPURE.contains(&name(dependency)),

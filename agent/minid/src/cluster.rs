@@ -67,7 +67,12 @@ impl Daemon {
     /// Takes up the part that this host had.
     pub(crate) async fn start(options: Options) -> Self {
         let files = Files::under(&options.data_root);
-        let daemon = Daemon(Arc::new(Inner { options, files, phase: RwLock::new(Phase::Inactive), changing: tokio::sync::Mutex::default() }));
+        let daemon = Daemon(Arc::new(Inner {
+            options,
+            files,
+            phase: RwLock::new(Phase::Inactive),
+            changing: tokio::sync::Mutex::default(),
+        }));
         let phase = match daemon.files().vault().load() {
             Ok(None) => Phase::Inactive,
             Ok(Some(Err(locked))) => Phase::Locked(locked),
@@ -115,9 +120,16 @@ impl Daemon {
     /// Starts the manager of a node that has a place in the group.
     pub(crate) async fn start_manager(&self, member: &Member) -> Result<Manager, String> {
         let state = member.state();
-        let raft_id = state.raft_id.ok_or("this node has no place in the managers' group")?;
-        let listen: SocketAddr = state.listen.parse().map_err(|error| format!("the listen address `{}`: {error}", state.listen))?;
-        let listening = Listening::on(listen).await.map_err(|error| format!("listen on {listen}: {error}"))?;
+        let raft_id = state
+            .raft_id
+            .ok_or("this node has no place in the managers' group")?;
+        let listen: SocketAddr = state
+            .listen
+            .parse()
+            .map_err(|error| format!("the listen address `{}`: {error}", state.listen))?;
+        let listening = Listening::on(listen)
+            .await
+            .map_err(|error| format!("listen on {listen}: {error}"))?;
         let mut spec = model::ClusterSpec::standard();
         if state.heartbeat_ms > 0 && state.election_ms > 0 {
             (spec.heartbeat_ms, spec.election_ms) = (state.heartbeat_ms, state.election_ms);
@@ -133,8 +145,14 @@ impl Daemon {
             timings: timings(&spec),
             snapshot_every: self.options().snapshot_every,
         };
-        let manager = Manager::start(setup, listening).await.map_err(|error| format!("start the manager: {error}"))?;
-        *member.0.manager.write().unwrap_or_else(PoisonError::into_inner) = Some(manager.clone());
+        let manager = Manager::start(setup, listening)
+            .await
+            .map_err(|error| format!("start the manager: {error}"))?;
+        *member
+            .0
+            .manager
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(manager.clone());
         let following = tokio::spawn(session::follow_settings(member.clone(), manager.clone()));
         *lock(&member.0.settings) = Some(following);
         Ok(manager)
@@ -152,7 +170,12 @@ impl Daemon {
         if let Some(following) = lock(&member.0.settings).take() {
             following.abort();
         }
-        let manager = member.0.manager.write().unwrap_or_else(PoisonError::into_inner).take();
+        let manager = member
+            .0
+            .manager
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(manager) = manager {
             manager.stop().await;
         }
@@ -162,14 +185,28 @@ impl Daemon {
     pub(crate) async fn force(&self, member: &Member, raft_id: u64) -> Result<(), String> {
         member.change_state(|state| state.forcing = Some(raft_id))?;
         let peer = member.peer();
-        let founder = Founder { node_id: peer.node_id, raft_id, advertise: member.state().advertise };
+        let founder = Founder {
+            node_id: peer.node_id,
+            raft_id,
+            advertise: member.state().advertise,
+        };
         let key = member.0.data_key.clone();
         let forced = backup::force(&self.files().raft(), key, &peer.cluster_id, &founder).await;
         let forced = forced.map_err(|error| format!("force a new cluster: {error}"))?;
-        tracing::warn!(last = forced.last.index, replayed = forced.replayed, "this manager is the only one of its cluster now");
+        tracing::warn!(
+            last = forced.last.index,
+            replayed = forced.replayed,
+            "this manager is the only one of its cluster now"
+        );
         member.change_state(|state| state.raft_id = Some(raft_id))?;
         let manager = self.start_manager(member).await?;
-        backup::settle(&manager, &founder, &crate::description::describe(self.options())).await.map_err(|status| status.message().to_owned())?;
+        backup::settle(
+            &manager,
+            &founder,
+            &crate::description::describe(self.options()),
+        )
+        .await
+        .map_err(|status| status.message().to_owned())?;
         member.change_state(|state| {
             state.forcing = None;
             state.managers = vec![state.advertise.clone()];
@@ -212,7 +249,11 @@ impl Daemon {
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        self.0.phase.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .phase
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn set(&self, phase: Phase) {
@@ -251,7 +292,11 @@ impl Member {
     }
 
     pub(crate) fn manager(&self) -> Option<Manager> {
-        self.0.manager.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .manager
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn trouble(&self) -> String {
@@ -287,9 +332,19 @@ impl Member {
     /// Shows another credential from now on, on disk first.
     pub(crate) fn renew(&self, credential: identity::Credential) -> Result<(), String> {
         let unlock = lock(&self.0.unlock).clone();
-        let identity = Identity { credential: credential.clone(), data_key: self.0.data_key.clone() };
-        self.0.files.vault().save(&identity, unlock.as_ref()).map_err(|error| error.to_string())?;
-        self.0.tls.replace(credential).map_err(|error| error.to_string())
+        let identity = Identity {
+            credential: credential.clone(),
+            data_key: self.0.data_key.clone(),
+        };
+        self.0
+            .files
+            .vault()
+            .save(&identity, unlock.as_ref())
+            .map_err(|error| error.to_string())?;
+        self.0
+            .tls
+            .replace(credential)
+            .map_err(|error| error.to_string())
     }
 
     /// Seals what lies on disk under that key from now on, or no more.
@@ -312,8 +367,14 @@ pub(crate) fn draw_raft_id() -> u64 {
 }
 
 /// Where to listen, and what to tell others.
-pub(crate) fn place(options: &Options, listen: &str, advertise: &str) -> Result<(SocketAddr, String), Status> {
-    let listen = addresses::listen(listen, options.cluster_port).map_err(Status::invalid_argument)?;
-    let advertise = addresses::advertise(advertise, listen, &addresses::local()).map_err(Status::invalid_argument)?;
+pub(crate) fn place(
+    options: &Options,
+    listen: &str,
+    advertise: &str,
+) -> Result<(SocketAddr, String), Status> {
+    let listen =
+        addresses::listen(listen, options.cluster_port).map_err(Status::invalid_argument)?;
+    let advertise = addresses::advertise(advertise, listen, &addresses::local())
+        .map_err(Status::invalid_argument)?;
     Ok((listen, advertise))
 }

@@ -8,10 +8,16 @@ pub(crate) fn describe(options: &Options) -> NodeDescription {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     NodeDescription {
         hostname: hostname(options),
-        platform: Platform { os: "linux".to_owned(), architecture: architecture().to_owned() },
+        platform: Platform {
+            os: "linux".to_owned(),
+            architecture: architecture().to_owned(),
+        },
         resources: Resources {
             nano_cpus: i64::try_from(cpus).unwrap_or(1) * 1_000_000_000,
-            memory_bytes: std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| memory(&text)).unwrap_or(0),
+            memory_bytes: std::fs::read_to_string("/proc/meminfo")
+                .ok()
+                .and_then(|text| memory(&text))
+                .unwrap_or(0),
         },
         version: env!("CARGO_PKG_VERSION").to_owned(),
         labels: options.labels.clone(),
@@ -20,8 +26,16 @@ pub(crate) fn describe(options: &Options) -> NodeDescription {
 }
 
 pub(crate) fn hostname(options: &Options) -> String {
-    let of_host = || nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    options.name.clone().or_else(of_host).unwrap_or_else(|| "localhost".to_owned())
+    let of_host = || {
+        nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok())
+    };
+    options
+        .name
+        .clone()
+        .or_else(of_host)
+        .unwrap_or_else(|| "localhost".to_owned())
 }
 
 /// As the OCI image specification names it.
@@ -34,7 +48,9 @@ fn architecture() -> &'static str {
 }
 
 fn memory(meminfo: &str) -> Option<i64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -43,7 +59,10 @@ fn memory(meminfo: &str) -> Option<i64> {
 mod tests {
     #[test]
     fn memory_is_read_in_bytes() {
-        assert_eq!(super::memory("MemTotal:       24689284 kB\nMemFree: 1 kB"), Some(24_689_284 * 1024));
+        assert_eq!(
+            super::memory("MemTotal:       24689284 kB\nMemFree: 1 kB"),
+            Some(24_689_284 * 1024)
+        );
         assert_eq!(super::memory("MemTotal: much"), None);
     }
 }

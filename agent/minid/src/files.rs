@@ -39,12 +39,17 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) fn under(data_root: &Path) -> Self {
-        Files { directory: data_root.join("cluster") }
+        Files {
+            directory: data_root.join("cluster"),
+        }
     }
 
     /// Makes the directory, for root alone.
     pub(crate) fn prepare(&self) -> Result<(), String> {
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
+        let made = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory);
         made.map_err(|error| format!("make the directory {}: {error}", self.directory.display()))
     }
 
@@ -60,7 +65,8 @@ impl Files {
     pub(crate) fn load(&self) -> Result<NodeState, String> {
         let path = self.directory.join("state.json");
         match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| format!("{} is damaged: {error}", path.display())),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| format!("{} is damaged: {error}", path.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(NodeState::default()),
             Err(error) => Err(format!("read {}: {error}", path.display())),
         }
@@ -70,7 +76,12 @@ impl Files {
         let path = self.directory.join("state.json");
         let written = || -> io::Result<()> {
             let draft = path.with_extension("draft");
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&draft)?;
             file.write_all(&serde_json::to_vec_pretty(state)?)?;
             file.sync_all()?;
             fs::rename(&draft, &path)?;
@@ -93,7 +104,9 @@ impl Files {
 
 fn remove(directory: &Path) -> Result<(), String> {
     match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(format!("remove {}: {error}", directory.display())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("remove {}: {error}", directory.display()))
+        }
         _ => Ok(()),
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use api::v1::authority_client::AuthorityClient;
 use api::v1::{GetRootsRequest, IssueReply, IssueRequest};
-use identity::{Credential, JoinToken, NodeKey, TrustBundle, introduction_config, server_name, trusting_config};
+use identity::{
+    Credential, JoinToken, NodeKey, TrustBundle, introduction_config, server_name, trusting_config,
+};
 use model::NodeDescription;
 use tonic::Status;
 
@@ -26,7 +28,9 @@ pub(crate) async fn ask(
     description: &NodeDescription,
     availability: i32,
 ) -> Result<Admitted, Status> {
-    let token: JoinToken = token.parse().map_err(|error: identity::IdentityError| Status::invalid_argument(error.to_string()))?;
+    let token: JoinToken = token
+        .parse()
+        .map_err(|error: identity::IdentityError| Status::invalid_argument(error.to_string()))?;
     let invalid = |error: identity::IdentityError| Status::internal(error.to_string());
     let key = NodeKey::generate().map_err(invalid)?;
     // The same key for all: whoever answers first, it becomes one node.
@@ -40,13 +44,20 @@ pub(crate) async fn ask(
     loop {
         let reasons = match ask_each(&token, addresses, &request).await? {
             Ok((reply, bundle)) => {
-                let credential = Credential { key_pem: key.pem(), chain_pem: reply.chain_pem.clone(), bundle };
+                let credential = Credential {
+                    key_pem: key.pem(),
+                    chain_pem: reply.chain_pem.clone(),
+                    bundle,
+                };
                 return Ok(Admitted { credential, reply });
             }
             Err(reasons) => reasons,
         };
         if tokio::time::Instant::now() > deadline {
-            return Err(Status::unavailable(format!("no manager lets this node in: {}", reasons.join("; "))));
+            return Err(Status::unavailable(format!(
+                "no manager lets this node in: {}",
+                reasons.join("; ")
+            )));
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
@@ -62,19 +73,33 @@ async fn ask_each(
     for address in addresses {
         match tokio::time::timeout(PATIENCE, ask_one(token, address, request)).await {
             Ok(Ok(admitted)) => return Ok(Ok(admitted)),
-            Ok(Err(status)) if status.code() == tonic::Code::Unavailable => reasons.push(format!("{address}: {}", status.message())),
+            Ok(Err(status)) if status.code() == tonic::Code::Unavailable => {
+                reasons.push(format!("{address}: {}", status.message()))
+            }
             Ok(Err(status)) => return Err(status),
-            Err(_) => reasons.push(format!("{address}: no answer within {} s", PATIENCE.as_secs())),
+            Err(_) => reasons.push(format!(
+                "{address}: no answer within {} s",
+                PATIENCE.as_secs()
+            )),
         }
     }
     Ok(Err(reasons))
 }
 
-async fn ask_one(token: &JoinToken, address: &str, request: &IssueRequest) -> Result<(IssueReply, TrustBundle), Status> {
+async fn ask_one(
+    token: &JoinToken,
+    address: &str,
+    request: &IssueRequest,
+) -> Result<(IssueReply, TrustBundle), Status> {
     let invalid = |error: identity::IdentityError| Status::internal(error.to_string());
     let anybody = introduction_config().map_err(invalid)?;
     let stranger = api::connect::tls(address, move || anybody.clone(), server_name());
-    let roots = AuthorityClient::new(stranger).get_roots(GetRootsRequest {}).await.map_err(reached)?.into_inner().roots_pem;
+    let roots = AuthorityClient::new(stranger)
+        .get_roots(GetRootsRequest {})
+        .await
+        .map_err(reached)?
+        .into_inner()
+        .roots_pem;
     let bundle = TrustBundle::from_pem(&roots).map_err(invalid)?;
     if &bundle.digest() != token.digest() {
         return Err(Status::permission_denied(format!(
@@ -84,7 +109,11 @@ async fn ask_one(token: &JoinToken, address: &str, request: &IssueRequest) -> Re
     }
     let trusting = trusting_config(&bundle).map_err(invalid)?;
     let manager = api::connect::tls(address, move || trusting.clone(), server_name());
-    let reply = AuthorityClient::new(manager).issue(request.clone()).await.map_err(reached)?.into_inner();
+    let reply = AuthorityClient::new(manager)
+        .issue(request.clone())
+        .await
+        .map_err(reached)?
+        .into_inner();
     let bundle = TrustBundle::from_pem(&reply.roots_pem).map_err(invalid)?;
     Ok((reply, bundle))
 }

@@ -101,7 +101,9 @@ impl Options {
         let flags = Flags::try_parse().map_err(Refused::Usage)?;
         let file = match &flags.config {
             Some(path) => read(path).map_err(Refused::Reason)?,
-            None if std::path::Path::new(CONFIG).exists() => read(CONFIG.as_ref()).map_err(Refused::Reason)?,
+            None if std::path::Path::new(CONFIG).exists() => {
+                read(CONFIG.as_ref()).map_err(Refused::Reason)?
+            }
             None => Settings::default(),
         };
         complete(flags.settings, file).map_err(Refused::Reason)
@@ -109,15 +111,21 @@ impl Options {
 }
 
 fn read(path: &std::path::Path) -> Result<Settings, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("read {}: {error}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("read {}: {error}", path.display()))?;
     toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn complete(flags: Settings, file: Settings) -> Result<Options, String> {
-    let run_root = flags.run_root.or(file.run_root).unwrap_or_else(|| RUN_ROOT.into());
+    let run_root = flags
+        .run_root
+        .or(file.run_root)
+        .unwrap_or_else(|| RUN_ROOT.into());
     let mut labels = BTreeMap::new();
     for label in file.labels.iter().chain(&flags.labels) {
-        let (key, value) = label.split_once('=').ok_or_else(|| format!("the label `{label}` has no value: write KEY=VALUE"))?;
+        let (key, value) = label
+            .split_once('=')
+            .ok_or_else(|| format!("the label `{label}` has no value: write KEY=VALUE"))?;
         labels.insert(key.to_owned(), value.to_owned());
     }
     let snapshot_every = flags.snapshot_every.or(file.snapshot_every);
@@ -125,14 +133,26 @@ fn complete(flags: Settings, file: Settings) -> Result<Options, String> {
         return Err("--snapshot-every must be at least 10".to_owned());
     }
     Ok(Options {
-        data_root: flags.data_root.or(file.data_root).unwrap_or_else(|| DATA_ROOT.into()),
-        socket: flags.socket.or(file.socket).unwrap_or_else(|| run_root.join("minid.sock")),
+        data_root: flags
+            .data_root
+            .or(file.data_root)
+            .unwrap_or_else(|| DATA_ROOT.into()),
+        socket: flags
+            .socket
+            .or(file.socket)
+            .unwrap_or_else(|| run_root.join("minid.sock")),
         socket_group: flags.socket_group.or(file.socket_group),
         name: flags.name.or(file.name),
         labels,
-        cluster_port: flags.cluster_port.or(file.cluster_port).unwrap_or(api::CLUSTER_PORT),
+        cluster_port: flags
+            .cluster_port
+            .or(file.cluster_port)
+            .unwrap_or(api::CLUSTER_PORT),
         snapshot_every,
-        log: flags.log.or(file.log).unwrap_or_else(|| "info,openraft=warn".to_owned()),
+        log: flags
+            .log
+            .or(file.log)
+            .unwrap_or_else(|| "info,openraft=warn".to_owned()),
     })
 }
 
@@ -142,14 +162,37 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_the_file_and_an_unknown_word_is_refused() {
-        let file: Settings = toml::from_str("name = 'file'\ncluster-port = 7\nlabels = ['a=1', 'b=2']").expect("settings");
-        let flags = Settings { name: Some("flag".to_owned()), labels: vec!["b=3".to_owned()], ..Settings::default() };
+        let file: Settings =
+            toml::from_str("name = 'file'\ncluster-port = 7\nlabels = ['a=1', 'b=2']")
+                .expect("settings");
+        let flags = Settings {
+            name: Some("flag".to_owned()),
+            labels: vec!["b=3".to_owned()],
+            ..Settings::default()
+        };
         let options = complete(flags, file).expect("complete");
-        assert_eq!((options.name.as_deref(), options.cluster_port), (Some("flag"), 7));
-        assert_eq!(options.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(), ["a=1", "b=3"]);
+        assert_eq!(
+            (options.name.as_deref(), options.cluster_port),
+            (Some("flag"), 7)
+        );
+        assert_eq!(
+            options
+                .labels
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect::<Vec<_>>(),
+            ["a=1", "b=3"]
+        );
         assert_eq!(options.socket.to_str(), Some("/run/mini/minid.sock"));
         assert!(toml::from_str::<Settings>("nmae = 'x'").is_err());
-        let wrong = Settings { labels: vec!["lonely".to_owned()], ..Settings::default() };
-        assert!(complete(wrong, Settings::default()).expect_err("no value").contains("KEY=VALUE"));
+        let wrong = Settings {
+            labels: vec!["lonely".to_owned()],
+            ..Settings::default()
+        };
+        assert!(
+            complete(wrong, Settings::default())
+                .expect_err("no value")
+                .contains("KEY=VALUE")
+        );
     }
 }

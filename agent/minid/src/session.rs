@@ -42,7 +42,11 @@ pub(crate) async fn keep(daemon: Daemon, member: Member) {
         member.set_trouble(&format!("{address}: {}", status.message()));
         match status.code() {
             Code::Unauthenticated => {
-                tracing::error!(address, reason = status.message(), "the cluster does not know this node any more");
+                tracing::error!(
+                    address,
+                    reason = status.message(),
+                    "the cluster does not know this node any more"
+                );
                 // Its certificate may be renewed by an operator's doing: it asks again, seldom.
                 pause = LONGEST_PAUSE;
             }
@@ -64,8 +68,14 @@ pub(crate) fn channel(member: &Member, address: &str) -> Channel {
 async fn hold(daemon: &Daemon, member: &Member, address: &str, pause: &mut Duration) -> Status {
     let mut dispatcher = DispatcherClient::new(channel(member, address));
     let advertised = member.state().advertise;
-    let own = advertised.rsplit_once(':').map_or("", |(address, _)| address).to_owned();
-    let asked = SessionRequest { description: Some(describe(daemon.options())), address: own };
+    let own = advertised
+        .rsplit_once(':')
+        .map_or("", |(address, _)| address)
+        .to_owned();
+    let asked = SessionRequest {
+        description: Some(describe(daemon.options())),
+        address: own,
+    };
     let mut messages = match dispatcher.session(asked).await {
         Ok(messages) => messages.into_inner(),
         Err(status) => return reached(status),
@@ -114,12 +124,21 @@ async fn hold(daemon: &Daemon, member: &Member, address: &str, pause: &mut Durat
 fn until_renewal(member: &Member) -> Duration {
     // Drawn anew each time: what counts is that nodes which came together do not ask together.
     let at = member.tls().credential().renew_at(rand::rng().random());
-    let wait = at.map(|at| at.duration_since(Timestamp::now())).unwrap_or_default();
-    Duration::try_from(wait).unwrap_or_default().clamp(Duration::from_secs(1), Duration::from_secs(7 * 24 * 3600))
+    let wait = at
+        .map(|at| at.duration_since(Timestamp::now()))
+        .unwrap_or_default();
+    Duration::try_from(wait)
+        .unwrap_or_default()
+        .clamp(Duration::from_secs(1), Duration::from_secs(7 * 24 * 3600))
 }
 
 /// Does what a message says.
-async fn obey(daemon: &Daemon, member: &Member, address: &str, message: &SessionMessage) -> Result<(), String> {
+async fn obey(
+    daemon: &Daemon,
+    member: &Member,
+    address: &str,
+    message: &SessionMessage,
+) -> Result<(), String> {
     member.change_state(|state| {
         if !message.manager_addresses.is_empty() {
             state.managers.clone_from(&message.manager_addresses);
@@ -127,13 +146,23 @@ async fn obey(daemon: &Daemon, member: &Member, address: &str, message: &Session
     })?;
     let credential = member.tls().credential();
     if credential.bundle.pem() != message.roots_pem {
-        let bundle = TrustBundle::from_pem(&message.roots_pem).map_err(|error| error.to_string())?;
-        member.renew(Credential { bundle, ..credential })?;
+        let bundle =
+            TrustBundle::from_pem(&message.roots_pem).map_err(|error| error.to_string())?;
+        member.renew(Credential {
+            bundle,
+            ..credential
+        })?;
     }
-    let wanted = if message.role() == NodeRole::Manager { Role::Manager } else { Role::Worker };
+    let wanted = if message.role() == NodeRole::Manager {
+        Role::Manager
+    } else {
+        Role::Worker
+    };
     let has = member.peer().role;
     if wanted != has || member.state().issuer != message.issuer {
-        renew(daemon, member, address).await.map_err(|status| status.message().to_owned())?;
+        renew(daemon, member, address)
+            .await
+            .map_err(|status| status.message().to_owned())?;
         member.change_state(|state| state.issuer.clone_from(&message.issuer))?;
     }
     // Who changes the node's part now does what is needed here.
@@ -142,7 +171,9 @@ async fn obey(daemon: &Daemon, member: &Member, address: &str, message: &Session
         (Role::Manager, false) => {
             let _changing = changing.await;
             tracing::info!("this node becomes a manager");
-            take_place(daemon, member, &message.manager_addresses).await.map_err(|status| status.message().to_owned())
+            take_place(daemon, member, &message.manager_addresses)
+                .await
+                .map_err(|status| status.message().to_owned())
         }
         (Role::Worker, true) => {
             let _changing = changing.await;
@@ -162,36 +193,68 @@ async fn renew(daemon: &Daemon, member: &Member, address: &str) -> Result<(), St
         description: Some(describe(daemon.options())),
         ..IssueRequest::default()
     };
-    let reply = AuthorityClient::new(channel(member, address)).issue(request).await.map_err(reached)?.into_inner();
+    let reply = AuthorityClient::new(channel(member, address))
+        .issue(request)
+        .await
+        .map_err(reached)?
+        .into_inner();
     let bundle = TrustBundle::from_pem(&reply.roots_pem).map_err(invalid)?;
-    let credential = Credential { key_pem: key.pem(), chain_pem: reply.chain_pem, bundle };
+    let credential = Credential {
+        key_pem: key.pem(),
+        chain_pem: reply.chain_pem,
+        bundle,
+    };
     member.renew(credential).map_err(Status::internal)?;
     tracing::info!(role = %member.peer().role, until = %member.peer().not_after, "another certificate");
     Ok(())
 }
 
 /// Starts a manager and takes a place in the group for it. Returns how many have a vote then.
-pub(crate) async fn take_place(daemon: &Daemon, member: &Member, managers: &[String]) -> Result<(), Status> {
+pub(crate) async fn take_place(
+    daemon: &Daemon,
+    member: &Member,
+    managers: &[String],
+) -> Result<(), Status> {
     if member.state().raft_id.is_none() {
-        member.change_state(|state| state.raft_id = Some(draw_raft_id())).map_err(Status::internal)?;
+        member
+            .change_state(|state| state.raft_id = Some(draw_raft_id()))
+            .map_err(Status::internal)?;
     }
     prepare_address(daemon, member)?;
-    let manager = daemon.start_manager(member).await.map_err(Status::failed_precondition)?;
+    let manager = daemon
+        .start_manager(member)
+        .await
+        .map_err(Status::failed_precondition)?;
     let state = member.state();
-    let asked = JoinGroupRequest { raft_id: manager.raft_id(), address: state.advertise.clone() };
+    let asked = JoinGroupRequest {
+        raft_id: manager.raft_id(),
+        address: state.advertise.clone(),
+    };
     let deadline = tokio::time::Instant::now() + TAKE_PLACE;
     let mut turn = 0;
     loop {
-        let others: Vec<&String> = managers.iter().filter(|address| **address != state.advertise).collect();
+        let others: Vec<&String> = managers
+            .iter()
+            .filter(|address| **address != state.advertise)
+            .collect();
         let Some(address) = others.get(turn % others.len().max(1)) else {
-            return Err(Status::failed_precondition("no manager is known that could take this one in"));
+            return Err(Status::failed_precondition(
+                "no manager is known that could take this one in",
+            ));
         };
         turn += 1;
-        let status = match MembershipClient::new(channel(member, address)).join(asked.clone()).await.map_err(reached) {
+        let status = match MembershipClient::new(channel(member, address))
+            .join(asked.clone())
+            .await
+            .map_err(reached)
+        {
             Ok(_) => return Ok(()),
             Err(status) => status,
         };
-        let again = matches!(status.code(), Code::Unavailable | Code::Aborted | Code::Unknown);
+        let again = matches!(
+            status.code(),
+            Code::Unavailable | Code::Aborted | Code::Unknown
+        );
         if !again || tokio::time::Instant::now() > deadline {
             return Err(status);
         }
@@ -205,8 +268,10 @@ fn prepare_address(daemon: &Daemon, member: &Member) -> Result<(), Status> {
     if !state.listen.is_empty() && !state.advertise.is_empty() {
         return Ok(());
     }
-    let (listen, advertise) = crate::cluster::place(daemon.options(), &state.listen, &state.advertise)?;
-    let kept = member.change_state(|state| (state.listen, state.advertise) = (listen.to_string(), advertise));
+    let (listen, advertise) =
+        crate::cluster::place(daemon.options(), &state.listen, &state.advertise)?;
+    let kept = member
+        .change_state(|state| (state.listen, state.advertise) = (listen.to_string(), advertise));
     kept.map_err(Status::internal)
 }
 
@@ -218,10 +283,17 @@ pub(crate) async fn follow_settings(member: Member, manager: Manager) {
         let view = manager.replica().view();
         if let Some(cluster) = view.cluster() {
             let key = Some(cluster.unlock_key.as_str()).filter(|key| !key.is_empty());
-            let kept = key.map(str::parse::<UnlockKey>).transpose().map_err(|error| error.to_string()).and_then(|key| {
-                member.seal(key)?;
-                member.change_state(|state| (state.heartbeat_ms, state.election_ms) = (cluster.spec.heartbeat_ms, cluster.spec.election_ms))
-            });
+            let kept = key
+                .map(str::parse::<UnlockKey>)
+                .transpose()
+                .map_err(|error| error.to_string())
+                .and_then(|key| {
+                    member.seal(key)?;
+                    member.change_state(|state| {
+                        (state.heartbeat_ms, state.election_ms) =
+                            (cluster.spec.heartbeat_ms, cluster.spec.election_ms)
+                    })
+                });
             if let Err(reason) = kept {
                 tracing::error!(reason, "the cluster's settings cannot be kept on disk");
             }

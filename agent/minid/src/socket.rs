@@ -31,9 +31,12 @@ impl Socket {
     /// Takes the socket, from a daemon that is gone but not from one that lives.
     pub(crate) fn take(options: &Options) -> Result<Self, String> {
         let path = options.socket.clone();
-        let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what} {}: {error}", path.display());
+        let failed = |what: &str, error: &dyn std::fmt::Display| {
+            format!("{what} {}: {error}", path.display())
+        };
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(|error| failed("make the directory of", &error))?;
+            std::fs::create_dir_all(parent)
+                .map_err(|error| failed("make the directory of", &error))?;
         }
         if let Ok(found) = std::fs::symlink_metadata(&path) {
             if !found.file_type().is_socket() {
@@ -47,9 +50,11 @@ impl Socket {
         let listener = UnixListener::bind(&path).map_err(|error| failed("listen on", &error))?;
         let group = group(options)?;
         let mode = if group.is_some() { 0o660 } else { 0o600 };
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).map_err(|error| failed("set the mode of", &error))?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
+            .map_err(|error| failed("set the mode of", &error))?;
         if let Some(group) = group {
-            nix::unistd::chown(&path, None, Some(group)).map_err(|error| failed("give to its group", &error))?;
+            nix::unistd::chown(&path, None, Some(group))
+                .map_err(|error| failed("give to its group", &error))?;
         }
         Ok(Socket { listener, path })
     }
@@ -57,8 +62,12 @@ impl Socket {
     /// Answers until the daemon ends.
     pub(crate) async fn serve(self, daemon: Daemon) -> Result<(), String> {
         let _gone_at_the_end = Remove(self.path);
-        let host = HostServer::new(Host(daemon.clone())).max_decoding_message_size(api::LARGEST_MESSAGE);
-        let door = tower::layer::layer_fn(move |routes: Routes| Door { daemon: daemon.clone(), routes });
+        let host =
+            HostServer::new(Host(daemon.clone())).max_decoding_message_size(api::LARGEST_MESSAGE);
+        let door = tower::layer::layer_fn(move |routes: Routes| Door {
+            daemon: daemon.clone(),
+            routes,
+        });
         let served = tonic::transport::Server::builder()
             .layer(door)
             .add_service(host)
@@ -79,10 +88,13 @@ impl Drop for Remove {
 
 fn group(options: &Options) -> Result<Option<nix::unistd::Gid>, String> {
     let name = options.socket_group.as_deref().unwrap_or(GROUP);
-    let found = nix::unistd::Group::from_name(name).map_err(|error| format!("look up the group {name}: {error}"))?;
+    let found = nix::unistd::Group::from_name(name)
+        .map_err(|error| format!("look up the group {name}: {error}"))?;
     match (found, &options.socket_group) {
         (Some(group), _) => Ok(Some(group.gid)),
-        (None, Some(_)) => Err(format!("there is no group {name}: make it with `groupadd --system {name}`")),
+        (None, Some(_)) => Err(format!(
+            "there is no group {name}: make it with `groupadd --system {name}`"
+        )),
         (None, None) => Ok(None),
     }
 }

@@ -1,5 +1,6 @@
 //! A cluster on this one machine: one file per verb.
 
+pub(crate) mod cluster;
 pub(crate) mod down;
 pub(crate) mod exec;
 pub(crate) mod heal;

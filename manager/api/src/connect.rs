@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
@@ -34,17 +35,40 @@ pub fn tls(
 ) -> Channel {
     let address = address.to_owned();
     endpoint().connect_with_connector_lazy(service_fn(move |_: Uri| {
-        let (address, connector, server) = (address.clone(), TlsConnector::from(config()), server.clone());
+        let (address, connector, server) = (
+            address.clone(),
+            TlsConnector::from(config()),
+            server.clone(),
+        );
         async move {
             let connecting = async {
                 let stream = TcpStream::connect(&address).await?;
                 stream.set_nodelay(true)?;
                 connector.connect(server, stream).await
             };
-            let timed_out = |_| io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not answer"));
-            let stream = tokio::time::timeout(CONNECT, connecting).await.map_err(timed_out)??;
+            let timed_out = |_| {
+                io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("{address} does not answer"),
+                )
+            };
+            let stream = tokio::time::timeout(CONNECT, connecting)
+                .await
+                .map_err(timed_out)??;
             Ok::<_, io::Error>(TokioIo::new(stream))
         }
+    }))
+}
+
+/// A channel over whatever `open` returns; called when it is first used, and again when the connection is lost.
+pub fn through<I, F>(open: impl Fn() -> F + Send + Sync + Clone + 'static) -> Channel
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = io::Result<I>> + Send + 'static,
+{
+    endpoint().connect_with_connector_lazy(service_fn(move |_: Uri| {
+        let opening = open();
+        async move { Ok::<_, io::Error>(TokioIo::new(opening.await?)) }
     }))
 }
 

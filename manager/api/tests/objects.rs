@@ -1,14 +1,24 @@
 //! The objects of the proto files are those of the model: every field of one is read and written by the other.
 
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value,
+};
 
 fn full(message: &MessageDescriptor) -> DynamicMessage {
     let mut filled = DynamicMessage::new(message.clone());
     for field in message.fields() {
         let value = if field.is_map() {
-            let Kind::Message(entry) = field.kind() else { unreachable!("a map's entry is a message") };
-            Value::Map([(MapKey::String("key".into()), scalar(&entry.map_entry_value_field()))].into())
+            let Kind::Message(entry) = field.kind() else {
+                unreachable!("a map's entry is a message")
+            };
+            Value::Map(
+                [(
+                    MapKey::String("key".into()),
+                    scalar(&entry.map_entry_value_field()),
+                )]
+                .into(),
+            )
         } else if field.is_list() {
             Value::List(vec![scalar(&field), scalar(&field)])
         } else {
@@ -23,7 +33,12 @@ fn full(message: &MessageDescriptor) -> DynamicMessage {
 fn scalar(field: &FieldDescriptor) -> Value {
     match field.kind() {
         Kind::Message(message) => Value::Message(full(&message)),
-        Kind::Enum(kind) => Value::EnumNumber(kind.values().map(|value| value.number()).max().expect("a value")),
+        Kind::Enum(kind) => Value::EnumNumber(
+            kind.values()
+                .map(|value| value.number())
+                .max()
+                .expect("a value"),
+        ),
         Kind::String => Value::String(format!("field {}", field.number())),
         Kind::Bytes => Value::Bytes(vec![1, 2, 3].into()),
         Kind::Bool => Value::Bool(true),
@@ -31,31 +46,45 @@ fn scalar(field: &FieldDescriptor) -> Value {
         Kind::Uint64 => Value::U64(u64::from(field.number()) + 100),
         Kind::Int32 => Value::I32(i32::try_from(field.number()).expect("small") + 100),
         Kind::Int64 => Value::I64(i64::from(field.number()) + 100),
-        other => panic!("{} is of a kind that no object has yet: {other:?}", field.full_name()),
+        other => panic!(
+            "{} is of a kind that no object has yet: {other:?}",
+            field.full_name()
+        ),
     }
 }
 
 fn check<T: Message + Default>(pool: &DescriptorPool, name: &str) {
-    let descriptor = pool.get_message_by_name(&format!("mini.objects.v1.{name}")).expect("a message");
+    let descriptor = pool
+        .get_message_by_name(&format!("mini.objects.v1.{name}"))
+        .expect("a message");
     let wanted = full(&descriptor);
     let object = T::decode(wanted.encode_to_vec().as_slice()).expect("the model reads it");
-    let written = DynamicMessage::decode(descriptor, object.encode_to_vec().as_slice()).expect("the proto file reads it");
+    let written = DynamicMessage::decode(descriptor, object.encode_to_vec().as_slice())
+        .expect("the proto file reads it");
     assert_eq!(written, wanted, "{name}");
     assert_eq!(written.unknown_fields().count(), 0, "{name}");
 }
 
 #[test]
 fn proto_files_and_model_say_the_same() {
-    let files = protox::compile(["proto/objects.proto"], ["proto"]).expect("the proto files compile");
+    let files =
+        protox::compile(["proto/objects.proto"], ["proto"]).expect("the proto files compile");
     let pool = DescriptorPool::from_file_descriptor_set(files).expect("descriptors");
     check::<model::Cluster>(&pool, "Cluster");
     check::<model::Node>(&pool, "Node");
     check::<model::Task>(&pool, "Task");
     check::<model::Config>(&pool, "Config");
     let enums: Vec<_> = ["NodeRole", "Availability", "NodeState", "TaskState"]
-        .map(|name| pool.get_enum_by_name(&format!("mini.objects.v1.{name}")).expect("an enum"))
+        .map(|name| {
+            pool.get_enum_by_name(&format!("mini.objects.v1.{name}"))
+                .expect("an enum")
+        })
         .into_iter()
-        .flat_map(|kind| kind.values().map(|value| (kind.name().to_owned(), value.number())).collect::<Vec<_>>())
+        .flat_map(|kind| {
+            kind.values()
+                .map(|value| (kind.name().to_owned(), value.number()))
+                .collect::<Vec<_>>()
+        })
         .collect();
     for (kind, number) in enums {
         let known = match kind.as_str() {

@@ -20,7 +20,8 @@ impl Barrier {
         F: Fn() -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), ReadError>> + Send,
     {
-        let (waiting, mut arrivals) = mpsc::unbounded_channel::<oneshot::Sender<Result<(), ReadError>>>();
+        let (waiting, mut arrivals) =
+            mpsc::unbounded_channel::<oneshot::Sender<Result<(), ReadError>>>();
         tokio::spawn(async move {
             let mut round = Vec::new();
             while arrivals.recv_many(&mut round, 4096).await > 0 {

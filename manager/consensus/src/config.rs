@@ -32,7 +32,9 @@ impl Default for Timings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimingsError {
     /// A timer ran out between two heartbeats of a healthy leader.
-    #[error("the election timer of {election_min:?} must be at least twice the heartbeat of {heartbeat:?}")]
+    #[error(
+        "the election timer of {election_min:?} must be at least twice the heartbeat of {heartbeat:?}"
+    )]
     TooNervous {
         /// What was asked for.
         heartbeat: Duration,
@@ -40,7 +42,9 @@ pub enum TimingsError {
         election_min: Duration,
     },
     /// Nothing to draw from.
-    #[error("the longest election timer, {max:?}, must be above the shortest, {min:?}: members that draw the same number block each other")]
+    #[error(
+        "the longest election timer, {max:?}, must be above the shortest, {min:?}: members that draw the same number block each other"
+    )]
     NoSpread {
         /// The shortest.
         min: Duration,
@@ -59,10 +63,16 @@ impl Timings {
             return Err(TimingsError::TooShort(self.heartbeat));
         }
         if self.election_min < self.heartbeat * 2 {
-            return Err(TimingsError::TooNervous { heartbeat: self.heartbeat, election_min: self.election_min });
+            return Err(TimingsError::TooNervous {
+                heartbeat: self.heartbeat,
+                election_min: self.election_min,
+            });
         }
         if self.election_max <= self.election_min {
-            return Err(TimingsError::NoSpread { min: self.election_min, max: self.election_max });
+            return Err(TimingsError::NoSpread {
+                min: self.election_min,
+                max: self.election_max,
+            });
         }
         Ok(())
     }
@@ -104,9 +114,23 @@ mod tests {
             election_max: ms(election_max),
         };
         assert_eq!(Timings::default().check(), Ok(()));
-        assert!(matches!(with(100, 150, 300).check(), Err(TimingsError::TooNervous { .. })));
-        assert!(matches!(with(50, 300, 300).check(), Err(TimingsError::NoSpread { .. })));
-        assert!(matches!(with(1, 150, 300).check(), Err(TimingsError::TooShort(_))));
-        assert!(Timings::default().openraft("group", 10_000).validate().is_ok());
+        assert!(matches!(
+            with(100, 150, 300).check(),
+            Err(TimingsError::TooNervous { .. })
+        ));
+        assert!(matches!(
+            with(50, 300, 300).check(),
+            Err(TimingsError::NoSpread { .. })
+        ));
+        assert!(matches!(
+            with(1, 150, 300).check(),
+            Err(TimingsError::TooShort(_))
+        ));
+        assert!(
+            Timings::default()
+                .openraft("group", 10_000)
+                .validate()
+                .is_ok()
+        );
     }
 }

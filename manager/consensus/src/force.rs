@@ -14,7 +14,9 @@ use wal::{Change, Cipher, Disk, Submit};
 use crate::log_store::marker;
 use crate::machine::{Machine, Position, StateMachine};
 use crate::member::Member;
-use crate::record::{GroupMembership, LogId, LogIdRecord, Membership, SnapshotMeta, VoteRecord, decode_entry};
+use crate::record::{
+    GroupMembership, LogId, LogIdRecord, Membership, SnapshotMeta, VoteRecord, decode_entry,
+};
 use crate::snapshots::{SnapshotError, SnapshotStore};
 
 /// Entries read at once.
@@ -60,9 +62,12 @@ pub async fn force_new_group<S: StateMachine, D: Disk>(
     let mut position = machine.applied().map_or(0, |id| id.index + 1) + 1;
     while log.last_index().is_some_and(|last| position <= last) {
         let from = position.max(log.first_index().unwrap_or(1));
-        let entries = log.read(from..=log.last_index().unwrap_or(from), BATCH).map_err(|error| ForceError::Log(error.to_string()))?;
+        let entries = log
+            .read(from..=log.last_index().unwrap_or(from), BATCH)
+            .map_err(|error| ForceError::Log(error.to_string()))?;
         for (at, bytes) in entries {
-            machine.replay(decode_entry(bytes).map_err(|error| ForceError::Log(error.to_string()))?);
+            machine
+                .replay(decode_entry(bytes).map_err(|error| ForceError::Log(error.to_string()))?);
             position = at + 1;
             replayed += 1;
         }
@@ -72,11 +77,17 @@ pub async fn force_new_group<S: StateMachine, D: Disk>(
     // The old log goes after the new snapshot is there: a crash between them leaves a state from which this can be repeated.
     machine.builder().write()?;
     begin(&log, last, id).await?;
-    Ok(Forced { last: last.into(), replayed })
+    Ok(Forced {
+        last: last.into(),
+        replayed,
+    })
 }
 
 /// Puts a state on the disk of a member that has none: it is the only one of its group, at that position of the log.
-#[allow(clippy::too_many_arguments, reason = "a disk in three parts, a member in two, a state in two")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "a disk in three parts, a member in two, a state in two"
+)]
 pub async fn plant_group<D: Disk>(
     group: &str,
     id: u64,
@@ -88,9 +99,16 @@ pub async fn plant_group<D: Disk>(
     records: impl Iterator<Item = Bytes>,
 ) -> Result<(), ForceError> {
     let store = SnapshotStore::new(snapshots, cipher, group);
-    let last: LogId = LogIdRecord { term: at.term, index: at.index }.into();
+    let last: LogId = LogIdRecord {
+        term: at.term,
+        index: at.index,
+    }
+    .into();
     let mut draft = store.draft("planted")?;
-    draft.begin(SnapshotMeta { last_log_id: Some(last), last_membership: alone(last, id, member)? })?;
+    draft.begin(SnapshotMeta {
+        last_log_id: Some(last),
+        last_membership: alone(last, id, member)?,
+    })?;
     for record in records {
         draft.add(record)?;
     }
@@ -107,9 +125,23 @@ fn alone(last: LogId, id: u64, member: Member) -> Result<GroupMembership, ForceE
 /// The log begins after `last`, in a term above every one that this member ever heard of: an old member that returns must not be
 /// able to out-vote the new group.
 async fn begin(log: &Arc<dyn Submit>, last: LogId, id: u64) -> Result<(), ForceError> {
-    change(log, Change::Purge { to: last.index + 1, marker: marker(last) }).await?;
-    let promised = log.vote().and_then(|bytes| VoteRecord::decode(bytes).ok()).map_or(0, |vote| vote.term);
-    let vote = VoteRecord { term: promised.max(last.leader_id.term) + 1, candidate: id, committed: false };
+    change(
+        log,
+        Change::Purge {
+            to: last.index + 1,
+            marker: marker(last),
+        },
+    )
+    .await?;
+    let promised = log
+        .vote()
+        .and_then(|bytes| VoteRecord::decode(bytes).ok())
+        .map_or(0, |vote| vote.term);
+    let vote = VoteRecord {
+        term: promised.max(last.leader_id.term) + 1,
+        candidate: id,
+        committed: false,
+    };
     change(log, Change::Vote(vote.encode_to_vec().into())).await
 }
 
@@ -121,6 +153,8 @@ async fn change(log: &Arc<dyn Submit>, change: Change) -> Result<(), ForceError>
             let _ = told.send(result);
         }),
     );
-    let done = hears.await.unwrap_or_else(|_| Err(std::io::Error::other("the log was closed")));
+    let done = hears
+        .await
+        .unwrap_or_else(|_| Err(std::io::Error::other("the log was closed")));
     done.map_err(|error| ForceError::Log(error.to_string()))
 }

@@ -31,12 +31,13 @@ pub use force::{ForceError, Forced, force_new_group, plant_group};
 pub use machine::{Position, StateMachine};
 pub use member::Member;
 pub use network::{Rpc, SnapshotStream, Transport, TransportError};
-pub use node::{Consensus, MembershipError, Outcome, ProposeError, ReadError, ServeError, Setup, StartError};
+pub use node::{
+    Consensus, MembershipError, Outcome, ProposeError, ReadError, ServeError, Setup, StartError,
+};
 pub use quorum::{quorum, tolerance};
 pub use runtime::seed_simulation;
 pub use snapshots::{SnapshotError, SnapshotStore};
 pub use status::{Leadership, MemberStatus, Standing, Status};
-
 
 #[cfg(test)]
 mod tests;

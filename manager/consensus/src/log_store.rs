@@ -7,14 +7,16 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use openraft::RaftLogReader;
 use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
-use openraft::RaftLogReader;
 use prost::Message;
 use tokio::sync::oneshot;
 use wal::{Change, Submit};
 
-use crate::record::{Entry, Group, LogId, LogIdRecord, Vote, VoteRecord, decode_entry, encode_entry};
+use crate::record::{
+    Entry, Group, LogId, LogIdRecord, Vote, VoteRecord, decode_entry, encode_entry,
+};
 
 /// Most bytes of entries that one read hands out.
 const READ_AT_ONCE: usize = 4 << 20;
@@ -39,11 +41,15 @@ impl LogStore {
                 let _ = told.send(result);
             }),
         );
-        hears.await.unwrap_or_else(|_| Err(io::Error::other("the log was closed")))
+        hears
+            .await
+            .unwrap_or_else(|_| Err(io::Error::other("the log was closed")))
     }
 
     fn purged(&self) -> io::Result<Option<LogId>> {
-        let Some((_, marker)) = self.log.purged() else { return Ok(None) };
+        let Some((_, marker)) = self.log.purged() else {
+            return Ok(None);
+        };
         let record = LogIdRecord::decode(marker).map_err(io::Error::other)?;
         Ok(Some(record.into()))
     }
@@ -52,8 +58,14 @@ impl LogStore {
         if start >= end {
             return Ok(Vec::new());
         }
-        let found = self.log.read(start + 1..=end, max_bytes).map_err(io::Error::other)?;
-        found.into_iter().map(|(_, bytes)| decode_entry(bytes).map_err(io::Error::other)).collect()
+        let found = self
+            .log
+            .read(start + 1..=end, max_bytes)
+            .map_err(io::Error::other)?;
+        found
+            .into_iter()
+            .map(|(_, bytes)| decode_entry(bytes).map_err(io::Error::other))
+            .collect()
     }
 }
 
@@ -82,7 +94,9 @@ impl RaftLogReader<Group> for LogStore {
         let mut next = start.max(self.log.first_index().unwrap_or(1).saturating_sub(1));
         while next < end.min(last) {
             let more = self.entries(next, end.min(last), READ_AT_ONCE)?;
-            let Some(reached) = more.last().map(|entry| entry.log_id.index) else { break };
+            let Some(reached) = more.last().map(|entry| entry.log_id.index) else {
+                break;
+            };
             next = reached + 1;
             found.extend(more);
         }
@@ -90,12 +104,18 @@ impl RaftLogReader<Group> for LogStore {
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
-        let Some(bytes) = self.log.vote() else { return Ok(None) };
+        let Some(bytes) = self.log.vote() else {
+            return Ok(None);
+        };
         let record = VoteRecord::decode(bytes).map_err(io::Error::other)?;
         Ok(Some(record.into()))
     }
 
-    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
+    async fn limited_get_log_entries(
+        &mut self,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<Entry>, io::Error> {
         let last = self.log.last_index().unwrap_or(0);
         self.entries(start, end.min(last), READ_AT_ONCE)
     }
@@ -108,9 +128,16 @@ impl RaftLogStorage<Group> for LogStore {
         let purged = self.purged()?;
         let last = match self.log.last_index() {
             None => purged,
-            Some(position) => self.entries(position - 1, position, 1)?.last().map(|entry| entry.log_id()).or(purged),
+            Some(position) => self
+                .entries(position - 1, position, 1)?
+                .last()
+                .map(|entry| entry.log_id())
+                .or(purged),
         };
-        Ok(LogState { last_purged_log_id: purged, last_log_id: last })
+        Ok(LogState {
+            last_purged_log_id: purged,
+            last_log_id: last,
+        })
     }
 
     async fn get_log_reader(&mut self) -> Self::LogReader {
@@ -118,7 +145,8 @@ impl RaftLogStorage<Group> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
-        self.change(Change::Vote(VoteRecord::from(*vote).encode_to_vec().into())).await
+        self.change(Change::Vote(VoteRecord::from(*vote).encode_to_vec().into()))
+            .await
     }
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<Group>) -> Result<(), io::Error>
@@ -126,16 +154,29 @@ impl RaftLogStorage<Group> for LogStore {
         I: IntoIterator<Item = Entry> + Send,
         I::IntoIter: Send,
     {
-        let entries = entries.into_iter().map(|entry| (entry.log_id.index + 1, encode_entry(&entry))).collect();
-        self.log.submit(Change::Append(entries), Box::new(move |result| callback.io_completed(result)));
+        let entries = entries
+            .into_iter()
+            .map(|entry| (entry.log_id.index + 1, encode_entry(&entry)))
+            .collect();
+        self.log.submit(
+            Change::Append(entries),
+            Box::new(move |result| callback.io_completed(result)),
+        );
         Ok(())
     }
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
-        self.change(Change::Truncate { after: last_log_id.map_or(0, |id| id.index + 1) }).await
+        self.change(Change::Truncate {
+            after: last_log_id.map_or(0, |id| id.index + 1),
+        })
+        .await
     }
 
     async fn purge(&mut self, log_id: LogId) -> Result<(), io::Error> {
-        self.change(Change::Purge { to: log_id.index + 1, marker: marker(log_id) }).await
+        self.change(Change::Purge {
+            to: log_id.index + 1,
+            marker: marker(log_id),
+        })
+        .await
     }
 }

@@ -24,7 +24,10 @@ pub struct Position {
 
 impl From<LogId> for Position {
     fn from(id: LogId) -> Self {
-        Position { term: id.leader_id.term, index: id.index }
+        Position {
+            term: id.leader_id.term,
+            index: id.index,
+        }
     }
 }
 
@@ -40,7 +43,11 @@ pub trait StateMachine: Send + Sync + 'static {
     fn image(&self) -> Box<dyn Iterator<Item = Bytes> + Send + Sync>;
 
     /// Replaces the state by that of a snapshot. On an error the old state stays.
-    fn restore(&mut self, at: Position, records: &mut dyn Iterator<Item = Result<Bytes, SnapshotError>>) -> Result<(), String>;
+    fn restore(
+        &mut self,
+        at: Position,
+        records: &mut dyn Iterator<Item = Result<Bytes, SnapshotError>>,
+    ) -> Result<(), String>;
 }
 
 pub(crate) struct Machine<S, D: Disk> {
@@ -55,11 +62,21 @@ pub(crate) struct Machine<S, D: Disk> {
 
 impl<S: StateMachine, D: Disk> Machine<S, D> {
     /// The state machine as its newest snapshot has it.
-    pub(crate) fn open(state: S, store: SnapshotStore<D>, threads: bool) -> Result<Self, SnapshotError> {
+    pub(crate) fn open(
+        state: S,
+        store: SnapshotStore<D>,
+        threads: bool,
+    ) -> Result<Self, SnapshotError> {
         store.remove_drafts()?;
         let current = store.newest()?;
-        let mut machine =
-            Machine { state, applied: None, membership: GroupMembership::default(), store, current: None, threads };
+        let mut machine = Machine {
+            state,
+            applied: None,
+            membership: GroupMembership::default(),
+            store,
+            current: None,
+            threads,
+        };
         if let Some(snapshot) = current {
             machine.load(&snapshot)?;
             machine.current = Some(snapshot);
@@ -68,15 +85,23 @@ impl<S: StateMachine, D: Disk> Machine<S, D> {
     }
 
     fn load(&mut self, snapshot: &StoredSnapshot<D>) -> Result<(), SnapshotError> {
-        let at = snapshot.meta.last_log_id.map(Position::from).unwrap_or_default();
-        let refused = |reason| SnapshotError::Refused { name: snapshot.name.clone(), reason };
-        self.state.restore(at, &mut snapshot.body()).map_err(refused)?;
+        let at = snapshot
+            .meta
+            .last_log_id
+            .map(Position::from)
+            .unwrap_or_default();
+        let refused = |reason| SnapshotError::Refused {
+            name: snapshot.name.clone(),
+            reason,
+        };
+        self.state
+            .restore(at, &mut snapshot.body())
+            .map_err(refused)?;
         self.applied = snapshot.meta.last_log_id;
         self.membership = snapshot.meta.last_membership.clone();
         self.state.publish(at);
         Ok(())
     }
-
 
     /// Entries outside the protocol: a group that is forced anew replays its log.
     pub(crate) fn replay(&mut self, entry: crate::record::Entry) {
@@ -98,7 +123,10 @@ impl<S: StateMachine, D: Disk> Machine<S, D> {
 
     pub(crate) fn builder(&self) -> Builder<D> {
         Builder {
-            meta: SnapshotMeta { last_log_id: self.applied, last_membership: self.membership.clone() },
+            meta: SnapshotMeta {
+                last_log_id: self.applied,
+                last_membership: self.membership.clone(),
+            },
             image: Some(self.state.image()),
             store: self.store.clone(),
             threads: self.threads,
@@ -147,7 +175,11 @@ impl<S: StateMachine, D: Disk> RaftStateMachine<Group> for Machine<S, D> {
         self.builder()
     }
 
-    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: StoredSnapshot<D>) -> Result<(), io::Error> {
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: StoredSnapshot<D>,
+    ) -> Result<(), io::Error> {
         debug_assert_eq!(meta.last_log_id, snapshot.meta.last_log_id);
         // Into the state first: what the state machine refuses must not become the newest on disk.
         let snapshot = self.store.adopt(snapshot).map_err(io::Error::other)?;
@@ -159,7 +191,10 @@ impl<S: StateMachine, D: Disk> RaftStateMachine<Group> for Machine<S, D> {
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<D>>, io::Error> {
         // A builder may have published a newer one meanwhile.
         self.current = self.store.newest().map_err(io::Error::other)?;
-        Ok(self.current.clone().map(|stored| Snapshot { meta: stored.meta.clone(), snapshot: stored }))
+        Ok(self.current.clone().map(|stored| Snapshot {
+            meta: stored.meta.clone(),
+            snapshot: stored,
+        }))
     }
 }
 
@@ -186,14 +221,23 @@ impl<D: Disk> RaftSnapshotBuilder<Group> for Builder<D> {
     type SnapshotData = StoredSnapshot<D>;
 
     async fn build_snapshot(&mut self) -> Result<Snapshot<D>, io::Error> {
-        let work = Builder { meta: self.meta.clone(), image: self.image.take(), store: self.store.clone(), threads: self.threads };
+        let work = Builder {
+            meta: self.meta.clone(),
+            image: self.image.take(),
+            store: self.store.clone(),
+            threads: self.threads,
+        };
         let stored = if self.threads {
-            tokio::task::spawn_blocking(move || work.write()).await.map_err(io::Error::other)?
+            tokio::task::spawn_blocking(move || work.write())
+                .await
+                .map_err(io::Error::other)?
         } else {
             work.write()
         };
         let stored = stored.map_err(io::Error::other)?;
-        Ok(Snapshot { meta: stored.meta.clone(), snapshot: stored })
+        Ok(Snapshot {
+            meta: stored.meta.clone(),
+            snapshot: stored,
+        })
     }
 }
-

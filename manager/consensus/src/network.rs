@@ -11,8 +11,8 @@ use openraft::alias::VoteOf;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderError, TransferLeaderRequest,
-    TransferLeaderResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderError,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{RaftNetworkFactory, RaftNetworkV2};
 use prost::Message;
@@ -20,8 +20,9 @@ use wal::Disk;
 
 use crate::member::Member;
 use crate::record::{
-    AppendReply, AppendRequest, Appended, BallotReply, BallotRequest, Group, RecordError, SnapshotPart,
-    SnapshotRecord, SnapshotTrailer, TransferReply, TransferRequest, VoteRecord, entry_record, header, vote,
+    AppendReply, AppendRequest, Appended, BallotReply, BallotRequest, Group, RecordError,
+    SnapshotPart, SnapshotRecord, SnapshotTrailer, TransferReply, TransferRequest, VoteRecord,
+    entry_record, header, vote,
 };
 use crate::snapshots::StoredSnapshot;
 
@@ -64,7 +65,11 @@ pub trait Transport: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Bytes, TransportError>> + Send;
 
     /// Sends a snapshot to `to`, and returns the answer to it.
-    fn send_snapshot(&self, to: &Member, records: SnapshotStream) -> impl Future<Output = Result<Bytes, TransportError>> + Send;
+    fn send_snapshot(
+        &self,
+        to: &Member,
+        records: SnapshotStream,
+    ) -> impl Future<Output = Result<Bytes, TransportError>> + Send;
 }
 
 /// Connections to all members.
@@ -76,7 +81,11 @@ pub(crate) struct Network<T, D> {
 
 impl<T, D> Network<T, D> {
     pub(crate) fn new(transport: T, group: &str) -> Self {
-        Network { transport, group: group.to_owned(), disk: std::marker::PhantomData }
+        Network {
+            transport,
+            group: group.to_owned(),
+            disk: std::marker::PhantomData,
+        }
     }
 }
 
@@ -102,8 +111,16 @@ pub(crate) struct Link<T, D> {
 }
 
 impl<T: Transport, D: Disk> Link<T, D> {
-    async fn ask<A: Message + Default>(&self, rpc: Rpc, message: &impl Message, deadline: Duration) -> Result<A, RPCError<Group>> {
-        let answer = self.transport.call(&self.member, rpc, message.encode_to_vec().into(), deadline).await;
+    async fn ask<A: Message + Default>(
+        &self,
+        rpc: Rpc,
+        message: &impl Message,
+        deadline: Duration,
+    ) -> Result<A, RPCError<Group>> {
+        let answer = self
+            .transport
+            .call(&self.member, rpc, message.encode_to_vec().into(), deadline)
+            .await;
         let bytes = answer.map_err(|error| match error {
             TransportError::Unreachable(_) => RPCError::Unreachable(Unreachable::new(&error)),
             TransportError::Broken(_) => RPCError::Network(NetworkError::new(&error)),
@@ -111,14 +128,23 @@ impl<T: Transport, D: Disk> Link<T, D> {
         A::decode(bytes).map_err(|error| RPCError::Network(NetworkError::new(&error)))
     }
 
-    async fn ballot(&self, rpc: Rpc, request: VoteRequest<Group>, option: RPCOption) -> Result<VoteResponse<Group>, RPCError<Group>> {
+    async fn ballot(
+        &self,
+        rpc: Rpc,
+        request: VoteRequest<Group>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Group>, RPCError<Group>> {
         let message = BallotRequest {
             vote: Some(request.vote.into()),
             last: request.last_log_id.map(Into::into),
             transfer: request.leadership_transfer,
         };
         let reply: BallotReply = self.ask(rpc, &message, option.hard_ttl()).await?;
-        Ok(VoteResponse { vote: vote(reply.vote).map_err(garbled)?, vote_granted: reply.granted, last_log_id: reply.last.map(Into::into) })
+        Ok(VoteResponse {
+            vote: vote(reply.vote).map_err(garbled)?,
+            vote_granted: reply.granted,
+            last_log_id: reply.last.map(Into::into),
+        })
     }
 }
 
@@ -146,15 +172,25 @@ impl<T: Transport, D: Disk> RaftNetworkV2<Group> for Link<T, D> {
             Some(Appended::UpTo(id)) => Ok(AppendEntriesResponse::PartialSuccess(Some(id.into()))),
             Some(Appended::Conflict(_)) => Ok(AppendEntriesResponse::Conflict),
             Some(Appended::HigherVote(vote)) => Ok(AppendEntriesResponse::HigherVote(vote.into())),
-            None => Err(RPCError::Network(NetworkError::from_string("the answer to an append is of a kind that this version does not know"))),
+            None => Err(RPCError::Network(NetworkError::from_string(
+                "the answer to an append is of a kind that this version does not know",
+            ))),
         }
     }
 
-    async fn vote(&mut self, request: VoteRequest<Group>, option: RPCOption) -> Result<VoteResponse<Group>, RPCError<Group>> {
+    async fn vote(
+        &mut self,
+        request: VoteRequest<Group>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Group>, RPCError<Group>> {
         self.ballot(Rpc::Vote, request, option).await
     }
 
-    async fn pre_vote(&mut self, request: VoteRequest<Group>, option: RPCOption) -> Result<VoteResponse<Group>, RPCError<Group>> {
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<Group>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Group>, RPCError<Group>> {
         self.ballot(Rpc::PreVote, request, option).await
     }
 
@@ -166,17 +202,22 @@ impl<T: Transport, D: Disk> RaftNetworkV2<Group> for Link<T, D> {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Group>, StreamingError<Group>> {
         let head = SnapshotPart::Header(header(&self.group, &snapshot.meta, Some(leader)));
-        let sending = self.transport.send_snapshot(&self.member, records(head, snapshot.snapshot));
+        let sending = self
+            .transport
+            .send_snapshot(&self.member, records(head, snapshot.snapshot));
         let cancel: Pin<Box<dyn Future<Output = ReplicationClosed> + Send>> = Box::pin(cancel);
         let sending = std::pin::pin!(sending);
         let bytes = match futures_util::future::select(sending, cancel).await {
             futures_util::future::Either::Left((sent, _)) => sent.map_err(|error| match error {
-                TransportError::Unreachable(_) => StreamingError::Unreachable(Unreachable::new(&error)),
+                TransportError::Unreachable(_) => {
+                    StreamingError::Unreachable(Unreachable::new(&error))
+                }
                 TransportError::Broken(_) => StreamingError::Network(NetworkError::new(&error)),
             })?,
             futures_util::future::Either::Right((closed, _)) => return Err(closed.into()),
         };
-        let answer = VoteRecord::decode(bytes).map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
+        let answer = VoteRecord::decode(bytes)
+            .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
         Ok(SnapshotResponse::new(answer.into()))
     }
 
@@ -193,11 +234,17 @@ impl<T: Transport, D: Disk> RaftNetworkV2<Group> for Link<T, D> {
         let expected = *request.from_leader();
         let reply: TransferReply = self.ask(Rpc::Transfer, &message, option.hard_ttl()).await?;
         if let Some(actual) = reply.vote_changed {
-            return Ok(Err(TransferLeaderError::VoteChanged { expected, actual: actual.into() }));
+            return Ok(Err(TransferLeaderError::VoteChanged {
+                expected,
+                actual: actual.into(),
+            }));
         }
         if reply.behind {
             let expected = request.last_log_id().copied();
-            return Ok(Err(TransferLeaderError::LogNotFlushed { expected, actual: reply.flushed.map(Into::into) }));
+            return Ok(Err(TransferLeaderError::LogNotFlushed {
+                expected,
+                actual: reply.flushed.map(Into::into),
+            }));
         }
         Ok(Ok(()))
     }
@@ -225,8 +272,9 @@ fn records<D: Disk>(head: SnapshotPart, stored: StoredSnapshot<D>) -> SnapshotSt
             trailer = None;
             Some(Err(io::Error::other(error)))
         }
-        None => trailer.take().map(|trailer| Ok(encode(SnapshotPart::Trailer(trailer)))),
+        None => trailer
+            .take()
+            .map(|trailer| Ok(encode(SnapshotPart::Trailer(trailer)))),
     });
     stream::iter(std::iter::once(Ok(encode(head))).chain(tail)).boxed()
 }
-

@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use openraft::async_runtime::WatchReceiver;
-use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, InitializeError, LinearizableReadError, RaftError};
+use openraft::errors::{
+    ClientWriteError, Fatal, ForwardToLeader, InitializeError, LinearizableReadError, RaftError,
+};
 use openraft::raft::ClientWriteResponse;
 use openraft::{ChangeMembers, Raft, ReadPolicy};
 use tokio::sync::watch;
@@ -88,7 +90,10 @@ pub enum ProposeError {
 }
 
 fn led_by(leader: &Option<Member>) -> String {
-    leader.as_ref().map_or_else(|| "; no leader is known".to_owned(), |leader| format!("; the leader is {leader}"))
+    leader.as_ref().map_or_else(
+        || "; no leader is known".to_owned(),
+        |leader| format!("; the leader is {leader}"),
+    )
 }
 
 /// A read that cannot be vouched for.
@@ -153,35 +158,68 @@ impl<S: StateMachine, D: Disk> Consensus<S, D> {
         setup.timings.check()?;
         let snapshots = SnapshotStore::new(setup.snapshots, setup.cipher, &setup.group);
         let machine = Machine::open(state, snapshots.clone(), setup.threads)?;
-        let config = setup.timings.openraft(&setup.group, setup.snapshot_every.unwrap_or(SNAPSHOT_EVERY));
-        let config = config.validate().map_err(|error| StartError::Engine(error.to_string()))?;
-        let network = Network::<T, D>::new(setup.transport, &setup.group);
-        let raft = Raft::new(setup.id, Arc::new(config), network, LogStore::new(setup.log), machine)
-            .await
+        let config = setup
+            .timings
+            .openraft(&setup.group, setup.snapshot_every.unwrap_or(SNAPSHOT_EVERY));
+        let config = config
+            .validate()
             .map_err(|error| StartError::Engine(error.to_string()))?;
+        let network = Network::<T, D>::new(setup.transport, &setup.group);
+        let raft = Raft::new(
+            setup.id,
+            Arc::new(config),
+            network,
+            LogStore::new(setup.log),
+            machine,
+        )
+        .await
+        .map_err(|error| StartError::Engine(error.to_string()))?;
         let confirming = raft.clone();
         let barrier = Barrier::spawn(move || {
             let raft = confirming.clone();
-            async move { raft.ensure_linearizable(ReadPolicy::ReadIndex).await.map(|_| ()).map_err(read_error) }
+            async move {
+                raft.ensure_linearizable(ReadPolicy::ReadIndex)
+                    .await
+                    .map(|_| ())
+                    .map_err(read_error)
+            }
         });
         let leadership = watch_leadership(&raft);
-        Ok(Consensus { raft, snapshots, barrier, group: setup.group, threads: setup.threads, arrivals: Arc::default(), leadership })
+        Ok(Consensus {
+            raft,
+            snapshots,
+            barrier,
+            group: setup.group,
+            threads: setup.threads,
+            arrivals: Arc::default(),
+            leadership,
+        })
     }
 
     /// Founds a group of which this member is the only one. Fails when it has a past.
     pub async fn found(&self, member: Member) -> Result<(), MembershipError> {
         let members = BTreeMap::from([(*self.raft.node_id(), member)]);
-        self.raft.initialize(members).await.map_err(|error| match error {
-            RaftError::APIError(InitializeError::NotAllowed(_)) => MembershipError::Refused("this manager belongs to a group already".to_owned()),
-            other => MembershipError::Unknown(other.to_string()),
-        })
+        self.raft
+            .initialize(members)
+            .await
+            .map_err(|error| match error {
+                RaftError::APIError(InitializeError::NotAllowed(_)) => {
+                    MembershipError::Refused("this manager belongs to a group already".to_owned())
+                }
+                other => MembershipError::Unknown(other.to_string()),
+            })
     }
 
     /// Has a command carried out, and returns when it is on the disks of a majority and applied here.
     pub async fn propose(&self, command: Bytes) -> Result<Outcome, ProposeError> {
         match self.raft.client_write(Command(command)).await {
-            Ok(written) => Ok(Outcome { at: written.log_id.into(), reply: written.data.0 }),
-            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => Err(ProposeError::NotLeader(leader(forward))),
+            Ok(written) => Ok(Outcome {
+                at: written.log_id.into(),
+                reply: written.data.0,
+            }),
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+                Err(ProposeError::NotLeader(leader(forward)))
+            }
             Err(other) => Err(ProposeError::Unknown(other.to_string())),
         }
     }
@@ -193,7 +231,11 @@ impl<S: StateMachine, D: Disk> Consensus<S, D> {
 
     /// The same without asking the others, while the leader's lease holds: right unless clocks run at different speeds.
     pub async fn lease_barrier(&self) -> Result<(), ReadError> {
-        self.raft.ensure_linearizable(ReadPolicy::LeaseRead).await.map(|_| ()).map_err(read_error)
+        self.raft
+            .ensure_linearizable(ReadPolicy::LeaseRead)
+            .await
+            .map(|_| ())
+            .map_err(read_error)
     }
 
     /// Who leads, now and whenever it changes.
@@ -213,52 +255,99 @@ impl<S: StateMachine, D: Disk> Consensus<S, D> {
 
     /// Gives learners a vote.
     pub async fn promote(&self, ids: BTreeSet<u64>) -> Result<(), MembershipError> {
-        membership(self.raft.change_membership(ChangeMembers::AddVoterIds(ids), true).await)
+        membership(
+            self.raft
+                .change_membership(ChangeMembers::AddVoterIds(ids), true)
+                .await,
+        )
     }
 
     /// Tells the group that a member is reached elsewhere.
     pub async fn move_member(&self, id: u64, member: Member) -> Result<(), MembershipError> {
-        membership(self.raft.change_membership(ChangeMembers::SetNodes(BTreeMap::from([(id, member)])), true).await)
+        membership(
+            self.raft
+                .change_membership(
+                    ChangeMembers::SetNodes(BTreeMap::from([(id, member)])),
+                    true,
+                )
+                .await,
+        )
     }
 
     /// Removes a member, voter or learner. Removing the last voter is refused.
     pub async fn remove(&self, id: u64) -> Result<(), MembershipError> {
         let known = self.status();
-        let Some(member) = known.members.iter().find(|member| member.id == id) else { return Ok(()) };
+        let Some(member) = known.members.iter().find(|member| member.id == id) else {
+            return Ok(());
+        };
         if member.voter {
             if known.voters() == 1 {
-                return Err(MembershipError::Refused("the last manager cannot be removed: the cluster would be gone".to_owned()));
+                return Err(MembershipError::Refused(
+                    "the last manager cannot be removed: the cluster would be gone".to_owned(),
+                ));
             }
             let ids = BTreeSet::from([id]);
-            membership(self.raft.change_membership(ChangeMembers::RemoveVoters(ids), false).await)
+            membership(
+                self.raft
+                    .change_membership(ChangeMembers::RemoveVoters(ids), false)
+                    .await,
+            )
         } else {
-            membership(self.raft.change_membership(ChangeMembers::RemoveNodes(BTreeSet::from([id])), false).await)
+            membership(
+                self.raft
+                    .change_membership(ChangeMembers::RemoveNodes(BTreeSet::from([id])), false)
+                    .await,
+            )
         }
     }
 
     /// Hands the leadership to another voter: to `to`, or to the one that is furthest. Returns when another leads.
-    pub async fn hand_over(&self, to: Option<u64>, within: Duration) -> Result<(), MembershipError> {
+    pub async fn hand_over(
+        &self,
+        to: Option<u64>,
+        within: Duration,
+    ) -> Result<(), MembershipError> {
         let known = self.status();
         if !known.leadership.is_self {
             return Ok(());
         }
-        let others = known.members.iter().filter(|member| member.voter && member.id != known.id);
-        let chosen = to.or_else(|| others.max_by_key(|member| member.matched).map(|member| member.id));
+        let others = known
+            .members
+            .iter()
+            .filter(|member| member.voter && member.id != known.id);
+        let chosen = to.or_else(|| {
+            others
+                .max_by_key(|member| member.matched)
+                .map(|member| member.id)
+        });
         let Some(to) = chosen else {
-            return Err(MembershipError::Refused("there is no other manager that could lead".to_owned()));
+            return Err(MembershipError::Refused(
+                "there is no other manager that could lead".to_owned(),
+            ));
         };
-        self.raft.trigger().transfer_leader(to).await.map_err(|error| MembershipError::Unknown(error.to_string()))?;
+        self.raft
+            .trigger()
+            .transfer_leader(to)
+            .await
+            .map_err(|error| MembershipError::Unknown(error.to_string()))?;
         let mut leadership = self.leadership();
-        let moved = leadership.wait_for(|now| !now.is_self && now.leader.is_some_and(|leader| leader != known.id));
+        let moved = leadership
+            .wait_for(|now| !now.is_self && now.leader.is_some_and(|leader| leader != known.id));
         match tokio::time::timeout(within, moved).await {
             Ok(_) => Ok(()),
-            Err(_) => Err(MembershipError::Refused(format!("the manager {to} did not take over within {within:?}"))),
+            Err(_) => Err(MembershipError::Refused(format!(
+                "the manager {to} did not take over within {within:?}"
+            ))),
         }
     }
 
     /// Has a snapshot written now; returns at once.
     pub async fn take_snapshot(&self) -> Result<(), MembershipError> {
-        self.raft.trigger().snapshot().await.map_err(|error| MembershipError::Unknown(error.to_string()))
+        self.raft
+            .trigger()
+            .snapshot()
+            .await
+            .map_err(|error| MembershipError::Unknown(error.to_string()))
     }
 
     /// Numbers the snapshots that arrive.
@@ -292,8 +381,12 @@ fn leader(forward: ForwardToLeader<Group>) -> Option<Member> {
 
 fn read_error(error: RaftError<Group, LinearizableReadError<Group>>) -> ReadError {
     match error {
-        RaftError::APIError(LinearizableReadError::ForwardToLeader(forward)) => ReadError::NotLeader(leader(forward)),
-        RaftError::APIError(LinearizableReadError::QuorumNotEnough(few)) => ReadError::NoQuorum(few.to_string()),
+        RaftError::APIError(LinearizableReadError::ForwardToLeader(forward)) => {
+            ReadError::NotLeader(leader(forward))
+        }
+        RaftError::APIError(LinearizableReadError::QuorumNotEnough(few)) => {
+            ReadError::NoQuorum(few.to_string())
+        }
         RaftError::Fatal(fatal) => ReadError::Stopped(stopped(&fatal)),
     }
 }
@@ -306,16 +399,22 @@ fn membership(result: WriteResult) -> Result<(), MembershipError> {
     use openraft::errors::ChangeMembershipError as Change;
     match result {
         Ok(_) => Ok(()),
-        Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => Err(MembershipError::NotLeader(leader(forward))),
-        Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(Change::InProgress(_) | Change::UncommittedLeaderLog(_)))) => {
-            Err(MembershipError::Busy)
+        Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+            Err(MembershipError::NotLeader(leader(forward)))
         }
-        Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(refused))) => Err(MembershipError::Refused(refused.to_string())),
+        Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(
+            Change::InProgress(_) | Change::UncommittedLeaderLog(_),
+        ))) => Err(MembershipError::Busy),
+        Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(refused))) => {
+            Err(MembershipError::Refused(refused.to_string()))
+        }
         Err(other) => Err(MembershipError::Unknown(other.to_string())),
     }
 }
 
 /// What arrives of a snapshot.
-pub(crate) async fn next<St: Stream<Item = std::io::Result<Bytes>> + Unpin>(records: &mut St) -> std::io::Result<Option<Bytes>> {
+pub(crate) async fn next<St: Stream<Item = std::io::Result<Bytes>> + Unpin>(
+    records: &mut St,
+) -> std::io::Result<Option<Bytes>> {
     records.next().await.transpose()
 }

@@ -16,9 +16,21 @@ mod tests {
 
     #[test]
     fn an_even_member_adds_no_tolerance() {
-        let table = [(1, 1, 0), (2, 2, 0), (3, 2, 1), (4, 3, 1), (5, 3, 2), (6, 4, 2), (7, 4, 3)];
+        let table = [
+            (1, 1, 0),
+            (2, 2, 0),
+            (3, 2, 1),
+            (4, 3, 1),
+            (5, 3, 2),
+            (6, 4, 2),
+            (7, 4, 3),
+        ];
         for (members, needed, lost) in table {
-            assert_eq!((quorum(members), tolerance(members)), (needed, lost), "of {members}");
+            assert_eq!(
+                (quorum(members), tolerance(members)),
+                (needed, lost),
+                "of {members}"
+            );
         }
         assert_eq!(tolerance(0), 0);
     }

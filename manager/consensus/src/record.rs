@@ -68,7 +68,10 @@ pub struct RecordError {
 
 impl RecordError {
     fn new(what: &'static str, reason: impl fmt::Display) -> Self {
-        RecordError { what, reason: reason.to_string() }
+        RecordError {
+            what,
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -314,30 +317,48 @@ pub struct TransferReply {
 
 impl From<LogId> for LogIdRecord {
     fn from(id: LogId) -> Self {
-        LogIdRecord { term: id.leader_id.term, index: id.index }
+        LogIdRecord {
+            term: id.leader_id.term,
+            index: id.index,
+        }
     }
 }
 
 impl From<LogIdRecord> for LogId {
     fn from(id: LogIdRecord) -> Self {
-        LogId { leader_id: CommittedLeaderId::new(id.term), index: id.index }
+        LogId {
+            leader_id: CommittedLeaderId::new(id.term),
+            index: id.index,
+        }
     }
 }
 
 impl From<Vote> for VoteRecord {
     fn from(vote: Vote) -> Self {
-        VoteRecord { term: vote.leader_id.term, candidate: vote.leader_id.voted_for, committed: vote.committed }
+        VoteRecord {
+            term: vote.leader_id.term,
+            candidate: vote.leader_id.voted_for,
+            committed: vote.committed,
+        }
     }
 }
 
 impl From<VoteRecord> for Vote {
     fn from(vote: VoteRecord) -> Self {
-        Vote::from_leader_id(LeaderId { term: vote.term, voted_for: vote.candidate }, vote.committed)
+        Vote::from_leader_id(
+            LeaderId {
+                term: vote.term,
+                voted_for: vote.candidate,
+            },
+            vote.committed,
+        )
     }
 }
 
 pub(crate) fn vote(record: Option<VoteRecord>) -> Result<Vote, RecordError> {
-    record.map(Vote::from).ok_or_else(|| RecordError::new("a message", "it carries no vote"))
+    record
+        .map(Vote::from)
+        .ok_or_else(|| RecordError::new("a message", "it carries no vote"))
 }
 
 impl From<&Membership> for MembershipRecord {
@@ -345,10 +366,21 @@ impl From<&Membership> for MembershipRecord {
         let voters = membership.get_joint_config().iter();
         let mut members: Vec<MemberRecord> = membership
             .nodes()
-            .map(|(id, member)| MemberRecord { id: *id, node_id: member.node_id.clone(), address: member.address.clone() })
+            .map(|(id, member)| MemberRecord {
+                id: *id,
+                node_id: member.node_id.clone(),
+                address: member.address.clone(),
+            })
             .collect();
         members.sort_by_key(|member| member.id);
-        MembershipRecord { voters: voters.map(|ids| VotersRecord { ids: ids.iter().copied().collect() }).collect(), members }
+        MembershipRecord {
+            voters: voters
+                .map(|ids| VotersRecord {
+                    ids: ids.iter().copied().collect(),
+                })
+                .collect(),
+            members,
+        }
     }
 }
 
@@ -359,9 +391,21 @@ impl TryFrom<MembershipRecord> for Membership {
         let members: BTreeMap<u64, Member> = record
             .members
             .into_iter()
-            .map(|member| (member.id, Member { node_id: member.node_id, address: member.address }))
+            .map(|member| {
+                (
+                    member.id,
+                    Member {
+                        node_id: member.node_id,
+                        address: member.address,
+                    },
+                )
+            })
             .collect();
-        let voters: Vec<BTreeSet<u64>> = record.voters.into_iter().map(|voters| voters.ids.into_iter().collect()).collect();
+        let voters: Vec<BTreeSet<u64>> = record
+            .voters
+            .into_iter()
+            .map(|voters| voters.ids.into_iter().collect())
+            .collect();
         Membership::new(voters, members).map_err(|error| RecordError::new("a membership", error))
     }
 }
@@ -377,7 +421,11 @@ pub(crate) fn entry_record(entry: &Entry) -> LogEntry {
         EntryPayload::Normal(command) => LogPayload::Normal(command.0.clone()),
         EntryPayload::Membership(membership) => LogPayload::Membership(membership.into()),
     };
-    LogEntry { term: entry.log_id.leader_id.term, index: entry.log_id.index, payload: Some(payload) }
+    LogEntry {
+        term: entry.log_id.leader_id.term,
+        index: entry.log_id.index,
+        payload: Some(payload),
+    }
 }
 
 /// An entry from its bytes.
@@ -386,13 +434,27 @@ pub(crate) fn decode_entry(bytes: Bytes) -> Result<Entry, RecordError> {
 }
 
 pub(crate) fn entry(record: LogEntry) -> Result<Entry, RecordError> {
-    let log_id = LogIdRecord { term: record.term, index: record.index }.into();
+    let log_id = LogIdRecord {
+        term: record.term,
+        index: record.index,
+    }
+    .into();
     let payload = match record.payload {
         Some(LogPayload::Blank(_)) => EntryPayload::Blank,
         Some(LogPayload::Normal(command)) => EntryPayload::Normal(Command(command)),
-        Some(LogPayload::Membership(membership)) => EntryPayload::Membership(membership.try_into()?),
+        Some(LogPayload::Membership(membership)) => {
+            EntryPayload::Membership(membership.try_into()?)
+        }
         // Skipping what cannot be understood would let members differ.
-        None => return Err(RecordError::new("a log entry", format!("entry {} is of a kind that this version does not know", record.index))),
+        None => {
+            return Err(RecordError::new(
+                "a log entry",
+                format!(
+                    "entry {} is of a kind that this version does not know",
+                    record.index
+                ),
+            ));
+        }
     };
     Ok(Entry { log_id, payload })
 }
@@ -415,13 +477,20 @@ pub(crate) const SNAPSHOT_FORMAT: u32 = 1;
 /// What a header says, checked.
 pub(crate) fn meta(header: SnapshotHeader) -> Result<SnapshotMeta, RecordError> {
     if header.format != SNAPSHOT_FORMAT {
-        let reason = format!("it is of format {}, this version reads {SNAPSHOT_FORMAT}: start the version that wrote it", header.format);
+        let reason = format!(
+            "it is of format {}, this version reads {SNAPSHOT_FORMAT}: start the version that wrote it",
+            header.format
+        );
         return Err(RecordError::new("a snapshot", reason));
     }
-    let membership = header.membership.ok_or_else(|| RecordError::new("a snapshot", "it names no members"))?;
+    let membership = header
+        .membership
+        .ok_or_else(|| RecordError::new("a snapshot", "it names no members"))?;
     Ok(SnapshotMeta {
         last_log_id: header.last.map(Into::into),
-        last_membership: GroupMembership::new(header.membership_at.map(Into::into), membership.try_into()?),
+        last_membership: GroupMembership::new(
+            header.membership_at.map(Into::into),
+            membership.try_into()?,
+        ),
     })
 }
-

@@ -9,7 +9,8 @@ use prost::Message;
 use wal::{Cipher, Disk, DiskFile};
 
 use crate::record::{
-    RecordError, SnapshotHeader, SnapshotMeta, SnapshotPart, SnapshotRecord, SnapshotTrailer, header, meta,
+    RecordError, SnapshotHeader, SnapshotMeta, SnapshotPart, SnapshotRecord, SnapshotTrailer,
+    header, meta,
 };
 
 const PREFIX: &str = "snapshot-";
@@ -35,7 +36,9 @@ pub enum SnapshotError {
         source: io::Error,
     },
     /// Its bytes are not those that were written.
-    #[error("{name} is damaged at byte {offset}: {reason}; restore this manager from a backup, or remove it from the cluster and let it join again")]
+    #[error(
+        "{name} is damaged at byte {offset}: {reason}; restore this manager from a backup, or remove it from the cluster and let it join again"
+    )]
     Damaged {
         /// The file.
         name: String,
@@ -45,7 +48,9 @@ pub enum SnapshotError {
         reason: String,
     },
     /// Sealed under another key.
-    #[error("{name} does not open with this manager's key: the key file belongs to another manager or to another time")]
+    #[error(
+        "{name} does not open with this manager's key: the key file belongs to another manager or to another time"
+    )]
     WrongKey {
         /// The file.
         name: String,
@@ -98,13 +103,19 @@ impl<D: Disk> Clone for StoredSnapshot<D> {
 impl<D: Disk> SnapshotStore<D> {
     /// The store in a directory of its own, for the group of that name.
     pub fn new(disk: D, cipher: Arc<dyn Cipher>, group: &str) -> Self {
-        SnapshotStore { disk, cipher, group: group.to_owned() }
+        SnapshotStore {
+            disk,
+            cipher,
+            group: group.to_owned(),
+        }
     }
 
     /// Removes the drafts that a crash left behind. For the start: later there may be a draft that is being written.
     pub(crate) fn remove_drafts(&self) -> Result<(), SnapshotError> {
         for draft in self.names()?.iter().filter(|name| name.starts_with(DRAFT)) {
-            self.disk.remove(draft).map_err(|source| self.error("remove", draft, source))?;
+            self.disk
+                .remove(draft)
+                .map_err(|source| self.error("remove", draft, source))?;
         }
         Ok(())
     }
@@ -112,7 +123,13 @@ impl<D: Disk> SnapshotStore<D> {
     /// The newest snapshot.
     pub(crate) fn newest(&self) -> Result<Option<StoredSnapshot<D>>, SnapshotError> {
         let names = self.names()?;
-        let Some(name) = names.into_iter().filter(|name| name.starts_with(PREFIX)).max() else { return Ok(None) };
+        let Some(name) = names
+            .into_iter()
+            .filter(|name| name.starts_with(PREFIX))
+            .max()
+        else {
+            return Ok(None);
+        };
         self.open(name).map(Some)
     }
 
@@ -120,14 +137,31 @@ impl<D: Disk> SnapshotStore<D> {
     pub(crate) fn draft(&self, purpose: &str) -> Result<Draft<D>, SnapshotError> {
         let name = format!("{DRAFT}{purpose}");
         if self.names()?.contains(&name) {
-            self.disk.remove(&name).map_err(|source| self.error("remove", &name, source))?;
+            self.disk
+                .remove(&name)
+                .map_err(|source| self.error("remove", &name, source))?;
         }
-        let file = self.disk.create(&name, 0).map_err(|source| self.error("create", &name, source))?;
-        Ok(Draft { store: self.clone(), name, file: Some(file), buffer: Vec::new(), written: 0, records: 0, crc: 0, meta: None })
+        let file = self
+            .disk
+            .create(&name, 0)
+            .map_err(|source| self.error("create", &name, source))?;
+        Ok(Draft {
+            store: self.clone(),
+            name,
+            file: Some(file),
+            buffer: Vec::new(),
+            written: 0,
+            records: 0,
+            crc: 0,
+            meta: None,
+        })
     }
 
     /// The snapshot in this store: itself, or a copy when it lies in another one.
-    pub(crate) fn adopt(&self, snapshot: StoredSnapshot<D>) -> Result<StoredSnapshot<D>, SnapshotError> {
+    pub(crate) fn adopt(
+        &self,
+        snapshot: StoredSnapshot<D>,
+    ) -> Result<StoredSnapshot<D>, SnapshotError> {
         if self.names()?.contains(&snapshot.name) {
             return Ok(snapshot);
         }
@@ -140,39 +174,75 @@ impl<D: Disk> SnapshotStore<D> {
     }
 
     /// Makes a finished draft the newest snapshot and removes those before it.
-    pub(crate) fn publish(&self, draft: &StoredSnapshot<D>) -> Result<StoredSnapshot<D>, SnapshotError> {
+    pub(crate) fn publish(
+        &self,
+        draft: &StoredSnapshot<D>,
+    ) -> Result<StoredSnapshot<D>, SnapshotError> {
         let index = draft.meta.last_log_id.map_or(0, |id| id.index);
         let name = format!("{PREFIX}{index:020}");
         if draft.name != name {
-            self.disk.rename(&draft.name, &name).map_err(|source| self.error("rename", &draft.name, source))?;
-            self.disk.sync_directory().map_err(|source| self.error("sync the directory of", &name, source))?;
+            self.disk
+                .rename(&draft.name, &name)
+                .map_err(|source| self.error("rename", &draft.name, source))?;
+            self.disk
+                .sync_directory()
+                .map_err(|source| self.error("sync the directory of", &name, source))?;
         }
-        for older in self.names()?.iter().filter(|other| other.starts_with(PREFIX) && **other < name) {
-            self.disk.remove(older).map_err(|source| self.error("remove", older, source))?;
+        for older in self
+            .names()?
+            .iter()
+            .filter(|other| other.starts_with(PREFIX) && **other < name)
+        {
+            self.disk
+                .remove(older)
+                .map_err(|source| self.error("remove", older, source))?;
         }
-        Ok(StoredSnapshot { name, ..draft.clone() })
+        Ok(StoredSnapshot {
+            name,
+            ..draft.clone()
+        })
     }
 
     fn names(&self) -> Result<Vec<String>, SnapshotError> {
-        self.disk.list().map_err(|source| self.error("list", "the snapshots", source))
+        self.disk
+            .list()
+            .map_err(|source| self.error("list", "the snapshots", source))
     }
 
     fn open(&self, name: String) -> Result<StoredSnapshot<D>, SnapshotError> {
-        let file = self.disk.open(&name).map_err(|source| self.error("open", &name, source))?;
+        let file = self
+            .disk
+            .open(&name)
+            .map_err(|source| self.error("open", &name, source))?;
         let mut reader = Reader::<D>::new(name.clone(), Arc::new(file), self.cipher.clone());
         let head = match reader.record()? {
             Some(SnapshotPart::Header(head)) => head,
             _ => return Err(reader.damaged("it does not begin with a header")),
         };
         if head.group != self.group {
-            return Err(reader.damaged(&format!("it belongs to the cluster {}, this manager to {}", head.group, self.group)));
+            return Err(reader.damaged(&format!(
+                "it belongs to the cluster {}, this manager to {}",
+                head.group, self.group
+            )));
         }
-        let meta = meta(head).map_err(|source| SnapshotError::Foreign { name: name.clone(), source })?;
-        Ok(StoredSnapshot { name, meta, file: reader.file, cipher: self.cipher.clone() })
+        let meta = meta(head).map_err(|source| SnapshotError::Foreign {
+            name: name.clone(),
+            source,
+        })?;
+        Ok(StoredSnapshot {
+            name,
+            meta,
+            file: reader.file,
+            cipher: self.cipher.clone(),
+        })
     }
 
     fn error(&self, action: &'static str, name: &str, source: io::Error) -> SnapshotError {
-        SnapshotError::Io { action, name: name.to_owned(), source }
+        SnapshotError::Io {
+            action,
+            name: name.to_owned(),
+            source,
+        }
     }
 }
 
@@ -217,35 +287,63 @@ impl<D: Disk> Draft<D> {
 
     /// What a whole snapshot's trailer says, to compare with the sender's.
     pub(crate) fn trailer(&self) -> SnapshotTrailer {
-        SnapshotTrailer { records: self.records, crc: self.crc }
+        SnapshotTrailer {
+            records: self.records,
+            crc: self.crc,
+        }
     }
 
     /// The trailer, and everything on disk.
     pub(crate) fn finish(mut self) -> Result<StoredSnapshot<D>, SnapshotError> {
         self.put(SnapshotPart::Trailer(self.trailer()))?;
         self.flush()?;
-        let file = self.file.take().expect("a draft has its file until it is finished");
-        file.sync_data().map_err(|source| self.store.error("sync", &self.name, source))?;
-        self.store.disk.sync_directory().map_err(|source| self.store.error("sync the directory of", &self.name, source))?;
+        let file = self
+            .file
+            .take()
+            .expect("a draft has its file until it is finished");
+        file.sync_data()
+            .map_err(|source| self.store.error("sync", &self.name, source))?;
+        self.store.disk.sync_directory().map_err(|source| {
+            self.store
+                .error("sync the directory of", &self.name, source)
+        })?;
         let meta = self.meta.take().ok_or_else(|| SnapshotError::Refused {
             name: self.name.clone(),
             reason: "it has no header".to_owned(),
         })?;
-        Ok(StoredSnapshot { name: self.name.clone(), meta, file: Arc::new(file), cipher: self.store.cipher.clone() })
+        Ok(StoredSnapshot {
+            name: self.name.clone(),
+            meta,
+            file: Arc::new(file),
+            cipher: self.store.cipher.clone(),
+        })
     }
 
     fn put(&mut self, part: SnapshotPart) -> Result<(), SnapshotError> {
-        let sealed = self.store.cipher.seal(&SnapshotRecord { part: Some(part) }.encode_to_vec());
-        let length = u32::try_from(sealed.len()).expect("a record of a snapshot is shorter than 4 GiB");
+        let sealed = self
+            .store
+            .cipher
+            .seal(&SnapshotRecord { part: Some(part) }.encode_to_vec());
+        let length =
+            u32::try_from(sealed.len()).expect("a record of a snapshot is shorter than 4 GiB");
         self.buffer.extend_from_slice(&length.to_le_bytes());
-        self.buffer.extend_from_slice(&crc32c::crc32c(&sealed).to_le_bytes());
+        self.buffer
+            .extend_from_slice(&crc32c::crc32c(&sealed).to_le_bytes());
         self.buffer.extend_from_slice(&sealed);
-        if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= BUFFER {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> Result<(), SnapshotError> {
-        let file = self.file.as_ref().expect("a draft has its file until it is finished");
-        file.write_at(&self.buffer, self.written).map_err(|source| self.store.error("write", &self.name, source))?;
+        let file = self
+            .file
+            .as_ref()
+            .expect("a draft has its file until it is finished");
+        file.write_at(&self.buffer, self.written)
+            .map_err(|source| self.store.error("write", &self.name, source))?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
@@ -272,13 +370,24 @@ struct Reader<D: Disk> {
 
 impl<D: Disk> Reader<D> {
     fn new(name: String, file: Arc<D::File>, cipher: Arc<dyn Cipher>) -> Self {
-        Reader { name, file, cipher, offset: 0, buffer: Vec::new(), start: 0 }
+        Reader {
+            name,
+            file,
+            cipher,
+            offset: 0,
+            buffer: Vec::new(),
+            start: 0,
+        }
     }
 
     /// The next record; none at the end of the file.
     fn record(&mut self) -> Result<Option<SnapshotPart>, SnapshotError> {
         if !self.fill(FRAME)? {
-            return if self.available() == 0 { Ok(None) } else { Err(self.damaged("it ends within a record")) };
+            return if self.available() == 0 {
+                Ok(None)
+            } else {
+                Err(self.damaged("it ends within a record"))
+            };
         }
         let word = |at: usize| {
             let from = self.start + at;
@@ -295,11 +404,20 @@ impl<D: Disk> Reader<D> {
         if crc32c::crc32c(sealed) != crc {
             return Err(self.damaged("the checksum is wrong"));
         }
-        let plain = self.cipher.open(sealed).ok_or_else(|| SnapshotError::WrongKey { name: self.name.clone() })?;
+        let plain = self
+            .cipher
+            .open(sealed)
+            .ok_or_else(|| SnapshotError::WrongKey {
+                name: self.name.clone(),
+            })?;
         self.start += FRAME + length;
         self.offset += (FRAME + length) as u64;
-        let record = SnapshotRecord::decode(Bytes::from(plain)).map_err(|error| self.damaged(&error.to_string()))?;
-        record.part.map(Some).ok_or_else(|| self.damaged("a record of a kind that this version does not know"))
+        let record = SnapshotRecord::decode(Bytes::from(plain))
+            .map_err(|error| self.damaged(&error.to_string()))?;
+        record
+            .part
+            .map(Some)
+            .ok_or_else(|| self.damaged("a record of a kind that this version does not know"))
     }
 
     fn available(&self) -> usize {
@@ -319,7 +437,11 @@ impl<D: Disk> Reader<D> {
             let read = self
                 .file
                 .read_at(&mut self.buffer[have..], self.offset + have as u64)
-                .map_err(|source| SnapshotError::Io { action: "read", name: self.name.clone(), source })?;
+                .map_err(|source| SnapshotError::Io {
+                    action: "read",
+                    name: self.name.clone(),
+                    source,
+                })?;
             self.buffer.truncate(have + read);
             if read == 0 {
                 return Ok(false);
@@ -329,7 +451,11 @@ impl<D: Disk> Reader<D> {
     }
 
     fn damaged(&self, reason: &str) -> SnapshotError {
-        SnapshotError::Damaged { name: self.name.clone(), offset: self.offset, reason: reason.to_owned() }
+        SnapshotError::Damaged {
+            name: self.name.clone(),
+            offset: self.offset,
+            reason: reason.to_owned(),
+        }
     }
 }
 
@@ -346,15 +472,25 @@ impl<D: Disk> Body<D> {
         loop {
             match self.reader.record()? {
                 Some(SnapshotPart::Header(_)) if self.records == 0 => {}
-                Some(SnapshotPart::Header(_)) => return Err(self.reader.damaged("a header in the middle")),
+                Some(SnapshotPart::Header(_)) => {
+                    return Err(self.reader.damaged("a header in the middle"));
+                }
                 Some(SnapshotPart::Body(body)) => {
                     self.records += 1;
                     self.crc = crc32c::crc32c_append(self.crc, &body);
                     return Ok(Some(body));
                 }
                 Some(SnapshotPart::Trailer(trailer)) => {
-                    let whole = trailer == SnapshotTrailer { records: self.records, crc: self.crc };
-                    return if whole { Ok(None) } else { Err(self.reader.damaged("records are missing")) };
+                    let whole = trailer
+                        == SnapshotTrailer {
+                            records: self.records,
+                            crc: self.crc,
+                        };
+                    return if whole {
+                        Ok(None)
+                    } else {
+                        Err(self.reader.damaged("records are missing"))
+                    };
                 }
                 None => return Err(self.reader.damaged("its end is missing")),
             }

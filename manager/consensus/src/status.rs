@@ -94,20 +94,39 @@ impl Status {
 
     /// Where its state machine stands.
     pub fn position(&self) -> Position {
-        Position { term: self.leadership.term, index: self.applied.unwrap_or(0) }
+        Position {
+            term: self.leadership.term,
+            index: self.applied.unwrap_or(0),
+        }
     }
 }
 
 pub(crate) fn leadership(metrics: &RaftMetrics<Group>) -> Leadership {
     let is_self = metrics.state == ServerState::Leader;
-    Leadership { term: metrics.current_term, leader: metrics.current_leader, is_self }
+    Leadership {
+        term: metrics.current_term,
+        leader: metrics.current_leader,
+        is_self,
+    }
 }
 
 pub(crate) fn status(metrics: &RaftMetrics<Group>) -> Status {
     let membership = metrics.membership_config.membership();
     let voters: Vec<u64> = membership.voter_ids().collect();
-    let matched = |id: &u64| metrics.replication.as_ref().and_then(|all| all.get(id)).and_then(|at| at.as_ref().map(|at| at.index));
-    let heard = |id: &u64| metrics.heartbeat.as_ref().and_then(|all| all.get(id)).and_then(|at| at.as_ref().map(|at| at.elapsed()));
+    let matched = |id: &u64| {
+        metrics
+            .replication
+            .as_ref()
+            .and_then(|all| all.get(id))
+            .and_then(|at| at.as_ref().map(|at| at.index))
+    };
+    let heard = |id: &u64| {
+        metrics
+            .heartbeat
+            .as_ref()
+            .and_then(|all| all.get(id))
+            .and_then(|at| at.as_ref().map(|at| at.elapsed()))
+    };
     let mut members: Vec<MemberStatus> = membership
         .nodes()
         .map(|(id, member)| MemberStatus {
@@ -135,6 +154,10 @@ pub(crate) fn status(metrics: &RaftMetrics<Group>) -> Status {
         snapshot: metrics.snapshot.index(),
         members,
         quorum_acknowledged: metrics.last_quorum_acked.as_ref().map(|at| at.elapsed()),
-        failure: metrics.running_state.as_ref().err().map(ToString::to_string),
+        failure: metrics
+            .running_state
+            .as_ref()
+            .err()
+            .map(ToString::to_string),
     }
 }

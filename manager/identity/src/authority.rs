@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, SerialNumber,
 };
 use time::OffsetDateTime;
 
@@ -29,7 +30,10 @@ pub struct Validity {
 impl Validity {
     /// From an hour ago, for clocks that are behind, until `life` from now.
     pub fn from(now: Timestamp, life: SignedDuration) -> Self {
-        Validity { not_before: now - BACKDATED, not_after: now + life }
+        Validity {
+            not_before: now - BACKDATED,
+            not_after: now + life,
+        }
     }
 }
 
@@ -47,7 +51,10 @@ impl RootCa {
         let name = format!("mini root {}", crate::base36::encode(&secret::<8>(), 13));
         let params = root_params(cluster_id, &name, Validity::from(now, ROOT_LIFE));
         let certificate_pem = params.self_signed(&key).map_err(refused)?.pem();
-        Ok(RootCa { certificate_pem, key })
+        Ok(RootCa {
+            certificate_pem,
+            key,
+        })
     }
 
     /// A root from what was stored.
@@ -55,7 +62,10 @@ impl RootCa {
         let unreadable = IdentityError::unreadable("the root's key");
         let key = KeyPair::from_pem(key_pem).map_err(|error| unreadable(&error))?;
         TrustBundle::from_pem(certificate_pem)?;
-        Ok(RootCa { certificate_pem: certificate_pem.to_owned(), key })
+        Ok(RootCa {
+            certificate_pem: certificate_pem.to_owned(),
+            key,
+        })
     }
 
     /// Its certificate, PEM.
@@ -70,35 +80,62 @@ impl RootCa {
 
     /// SHA-256 of its certificate, hexadecimal.
     pub fn fingerprint(&self) -> String {
-        TrustBundle::from_pem(&self.certificate_pem).map(|bundle| bundle.fingerprints().remove(0)).unwrap_or_default()
+        TrustBundle::from_pem(&self.certificate_pem)
+            .map(|bundle| bundle.fingerprints().remove(0))
+            .unwrap_or_default()
     }
 
     /// Grants a request (PEM): a certificate (PEM) for that node in that role, whatever the request says of itself.
-    pub fn issue(&self, request_pem: &str, node_id: &str, role: Role, cluster_id: &str, validity: Validity) -> Result<String, IdentityError> {
+    pub fn issue(
+        &self,
+        request_pem: &str,
+        node_id: &str,
+        role: Role,
+        cluster_id: &str,
+        validity: Validity,
+    ) -> Result<String, IdentityError> {
         // Reading a request checks that it is signed with the key that it names.
         let request = CertificateSigningRequestParams::from_pem(request_pem).map_err(refused)?;
         if request.public_key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
-            return Err(IdentityError::Refused("its key is not of the kind ECDSA P-256".to_owned()));
+            return Err(IdentityError::Refused(
+                "its key is not of the kind ECDSA P-256".to_owned(),
+            ));
         }
         let names = vec![role.name().to_owned(), node_id.to_owned()];
         let mut params = CertificateParams::new(names).map_err(refused)?;
         params.distinguished_name = subject(node_id, cluster_id);
-        params.distinguished_name.push(DnType::OrganizationalUnitName, role.name());
+        params
+            .distinguished_name
+            .push(DnType::OrganizationalUnitName, role.name());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
         params.use_authority_key_identifier_extension = true;
         date(&mut params, validity);
         let issuer = Issuer::from_ca_cert_pem(&self.certificate_pem, &self.key).map_err(refused)?;
-        Ok(params.signed_by(&request.public_key, &issuer).map_err(refused)?.pem())
+        Ok(params
+            .signed_by(&request.public_key, &issuer)
+            .map_err(refused)?
+            .pem())
     }
 
     /// Another root's certificate (PEM), signed by this one: whoever trusts this root can follow what the other issues.
     pub fn cross_sign(&self, other: &RootCa, cluster_id: &str) -> Result<String, IdentityError> {
         let unreadable = IdentityError::unreadable("the new root's certificate");
         let bundle = TrustBundle::from_pem(&other.certificate_pem)?;
-        let der = bundle.certificates().first().ok_or_else(|| unreadable(&"it is empty"))?;
-        let (_, parsed) = x509_parser::parse_x509_certificate(der).map_err(|error| unreadable(&error))?;
-        let name = parsed.subject().iter_common_name().find_map(|name| name.as_str().ok()).ok_or_else(|| unreadable(&"it has no name"))?;
+        let der = bundle
+            .certificates()
+            .first()
+            .ok_or_else(|| unreadable(&"it is empty"))?;
+        let (_, parsed) =
+            x509_parser::parse_x509_certificate(der).map_err(|error| unreadable(&error))?;
+        let name = parsed
+            .subject()
+            .iter_common_name()
+            .find_map(|name| name.as_str().ok())
+            .ok_or_else(|| unreadable(&"it has no name"))?;
         let time = |seconds| Timestamp::from_second(seconds).map_err(|error| unreadable(&error));
         let validity = Validity {
             not_before: time(parsed.validity().not_before.timestamp())?,
@@ -106,7 +143,10 @@ impl RootCa {
         };
         let params = root_params(cluster_id, name, validity);
         let issuer = Issuer::from_ca_cert_pem(&self.certificate_pem, &self.key).map_err(refused)?;
-        Ok(params.signed_by(&other.key, &issuer).map_err(refused)?.pem())
+        Ok(params
+            .signed_by(&other.key, &issuer)
+            .map_err(refused)?
+            .pem())
     }
 }
 
@@ -125,14 +165,20 @@ fn root_params(cluster_id: &str, name: &str, validity: Validity) -> CertificateP
     let mut params = CertificateParams::default();
     params.distinguished_name = subject(name, cluster_id);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
     params.use_authority_key_identifier_extension = true;
     date(&mut params, validity);
     params
 }
 
 fn date(params: &mut CertificateParams, validity: Validity) {
-    let time = |at: Timestamp| OffsetDateTime::from_unix_timestamp(at.as_second()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let time = |at: Timestamp| {
+        OffsetDateTime::from_unix_timestamp(at.as_second()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    };
     (params.not_before, params.not_after) = (time(validity.not_before), time(validity.not_after));
     let mut serial = secret::<16>();
     // Positive, and never shortened for a leading zero (RFC 5280, 4.1.2.2).

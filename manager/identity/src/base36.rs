@@ -15,7 +15,10 @@ pub(crate) fn encode(bytes: &[u8], length: usize) -> String {
         }
         *digit = DIGITS[rest as usize];
     }
-    debug_assert!(number.iter().all(|byte| *byte == 0), "{length} digits hold the number");
+    debug_assert!(
+        number.iter().all(|byte| *byte == 0),
+        "{length} digits hold the number"
+    );
     digits.into_iter().map(char::from).collect()
 }
 

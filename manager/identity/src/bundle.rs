@@ -24,13 +24,20 @@ impl TrustBundle {
         if certificates.is_empty() {
             return Err(unreadable(&"there is none"));
         }
-        Ok(TrustBundle { pem: pem.to_owned(), certificates })
+        Ok(TrustBundle {
+            pem: pem.to_owned(),
+            certificates,
+        })
     }
 
     /// The roots of both, each once.
     pub fn with(&self, pem: &str) -> Result<Self, IdentityError> {
         let other = TrustBundle::from_pem(pem)?;
-        if other.certificates.iter().all(|certificate| self.certificates.contains(certificate)) {
+        if other
+            .certificates
+            .iter()
+            .all(|certificate| self.certificates.contains(certificate))
+        {
             return Ok(self.clone());
         }
         TrustBundle::from_pem(&format!("{}\n{}", self.pem.trim_end(), pem))
@@ -57,14 +64,21 @@ impl TrustBundle {
 
     /// SHA-256 of each certificate, hexadecimal.
     pub fn fingerprints(&self) -> Vec<String> {
-        let hex = |certificate: &CertificateDer<'_>| Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = |certificate: &CertificateDer<'_>| {
+            Sha256::digest(certificate)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
+        };
         self.certificates.iter().map(hex).collect()
     }
 
     pub(crate) fn store(&self) -> Result<RootCertStore, IdentityError> {
         let mut store = RootCertStore::empty();
         for certificate in &self.certificates {
-            store.add(certificate.clone()).map_err(|error| IdentityError::Tls(error.to_string()))?;
+            store
+                .add(certificate.clone())
+                .map_err(|error| IdentityError::Tls(error.to_string()))?;
         }
         Ok(store)
     }

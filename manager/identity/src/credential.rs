@@ -16,7 +16,9 @@ impl NodeKey {
     /// A new key: ECDSA P-256.
     pub fn generate() -> Result<Self, IdentityError> {
         let unreadable = IdentityError::unreadable("a new key");
-        KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map(NodeKey).map_err(|error| unreadable(&error))
+        KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+            .map(NodeKey)
+            .map_err(|error| unreadable(&error))
     }
 
     /// PKCS #8, PEM.
@@ -27,7 +29,9 @@ impl NodeKey {
     /// A request for a certificate, PEM. It says nothing of the node: the authority decides that.
     pub fn request_pem(&self) -> Result<String, IdentityError> {
         let unreadable = IdentityError::unreadable("a new certificate request");
-        let request = CertificateParams::default().serialize_request(&self.0).map_err(|error| unreadable(&error))?;
+        let request = CertificateParams::default()
+            .serialize_request(&self.0)
+            .map_err(|error| unreadable(&error))?;
         request.pem().map_err(|error| unreadable(&error))
     }
 }
@@ -73,7 +77,11 @@ impl Credential {
         let chain = CertificateDer::pem_slice_iter(self.chain_pem.as_bytes())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| unreadable(&error))?;
-        if chain.is_empty() { Err(unreadable(&"there is none")) } else { Ok(chain) }
+        if chain.is_empty() {
+            Err(unreadable(&"there is none"))
+        } else {
+            Ok(chain)
+        }
     }
 
     pub(crate) fn key(&self) -> Result<PrivateKeyDer<'static>, IdentityError> {

@@ -18,10 +18,14 @@ pub enum IdentityError {
     #[error("the certificate request is refused: {0}")]
     Refused(String),
     /// A token that is none.
-    #[error("{0}; print it anew with `minictl cluster join-token worker` (or manager) on a manager")]
+    #[error(
+        "{0}; print it anew with `minictl cluster join-token worker` (or manager) on a manager"
+    )]
     Token(String),
     /// An unlock key that is none.
-    #[error("{0}; an unlock key looks like MINIKEY-1-... and is printed by `minictl cluster unlock-key` on a manager")]
+    #[error(
+        "{0}; an unlock key looks like MINIKEY-1-... and is printed by `minictl cluster unlock-key` on a manager"
+    )]
     UnlockKey(String),
     /// TLS refuses what it was given.
     #[error("TLS cannot be set up: {0}")]
@@ -29,7 +33,12 @@ pub enum IdentityError {
 }
 
 impl IdentityError {
-    pub(crate) fn unreadable(what: &'static str) -> impl Fn(&dyn std::fmt::Display) -> IdentityError {
-        move |reason| IdentityError::Unreadable { what, reason: reason.to_string() }
+    pub(crate) fn unreadable(
+        what: &'static str,
+    ) -> impl Fn(&dyn std::fmt::Display) -> IdentityError {
+        move |reason| IdentityError::Unreadable {
+            what,
+            reason: reason.to_string(),
+        }
     }
 }

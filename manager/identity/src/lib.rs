@@ -22,7 +22,9 @@ pub use credential::{Credential, NodeKey};
 pub use error::IdentityError;
 pub use peer::{Peer, Role, peer};
 pub use seal::{DataKey, UnlockKey, WrongKey};
-pub use tls::{client_config, introduction_config, provider, server_config, server_name, trusting_config};
+pub use tls::{
+    client_config, introduction_config, provider, server_config, server_name, trusting_config,
+};
 pub use token::JoinToken;
 pub use vault::{Identity, Locked, Vault, VaultError};
 
@@ -38,6 +40,8 @@ pub fn new_id() -> String {
 pub(crate) fn secret<const N: usize>() -> [u8; N] {
     use ring::rand::SecureRandom;
     let mut bytes = [0; N];
-    ring::rand::SystemRandom::new().fill(&mut bytes).expect("the operating system gives random bytes");
+    ring::rand::SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the operating system gives random bytes");
     bytes
 }

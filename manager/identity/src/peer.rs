@@ -67,7 +67,8 @@ pub struct Peer {
 /// Reads who a certificate (DER) vouches for. That it is genuine is for TLS to check.
 pub fn peer(certificate: &[u8]) -> Result<Peer, IdentityError> {
     let unreadable = IdentityError::unreadable("the certificate");
-    let (_, certificate) = X509Certificate::from_der(certificate).map_err(|error| unreadable(&error))?;
+    let (_, certificate) =
+        X509Certificate::from_der(certificate).map_err(|error| unreadable(&error))?;
     let subject = certificate.subject();
     let only = |what: &str, mut values: Vec<String>| match values.len() {
         1 => Ok(values.remove(0)),
@@ -76,9 +77,20 @@ pub fn peer(certificate: &[u8]) -> Result<Peer, IdentityError> {
     let time = |seconds: i64| Timestamp::from_second(seconds).map_err(|error| unreadable(&error));
     Ok(Peer {
         node_id: only("common names", values(subject, X509Name::iter_common_name))?,
-        role: only("organisational units", values(subject, X509Name::iter_organizational_unit))?.parse()?,
-        cluster_id: only("organisations", values(subject, X509Name::iter_organization))?,
-        serial: certificate.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect(),
+        role: only(
+            "organisational units",
+            values(subject, X509Name::iter_organizational_unit),
+        )?
+        .parse()?,
+        cluster_id: only(
+            "organisations",
+            values(subject, X509Name::iter_organization),
+        )?,
+        serial: certificate
+            .raw_serial()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
         not_before: time(certificate.validity().not_before.timestamp())?,
         not_after: time(certificate.validity().not_after.timestamp())?,
     })
@@ -88,5 +100,8 @@ fn values<'a, I>(name: &'a X509Name<'a>, of: impl Fn(&'a X509Name<'a>) -> I) -> 
 where
     I: Iterator<Item = &'a x509_parser::x509::AttributeTypeAndValue<'a>>,
 {
-    of(name).filter_map(|value| value.as_str().ok()).map(str::to_owned).collect()
+    of(name)
+        .filter_map(|value| value.as_str().ok())
+        .map(str::to_owned)
+        .collect()
 }

@@ -16,7 +16,9 @@ const PREFIX: &str = "MINIKEY-1-";
 
 /// What was sealed does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("wrong unlock key; the right one is printed by `minictl cluster unlock-key` on a manager that is unlocked")]
+#[error(
+    "wrong unlock key; the right one is printed by `minictl cluster unlock-key` on a manager that is unlocked"
+)]
 pub struct WrongKey;
 
 fn seal(key: &[u8; 32], plain: &[u8]) -> Vec<u8> {
@@ -24,13 +26,19 @@ fn seal(key: &[u8; 32], plain: &[u8]) -> Vec<u8> {
     let cipher = XChaCha20Poly1305::new(key.into());
     let mut sealed = nonce.to_vec();
     // Fails for messages above 256 GiB only (RFC 8439, 2.8).
-    sealed.extend(cipher.encrypt(&XNonce::from(nonce), plain).expect("what we seal fits in memory"));
+    sealed.extend(
+        cipher
+            .encrypt(&XNonce::from(nonce), plain)
+            .expect("what we seal fits in memory"),
+    );
     sealed
 }
 
 fn open(key: &[u8; 32], sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
-    XChaCha20Poly1305::new(key.into()).decrypt(&XNonce::from(*nonce), sealed).ok()
+    XChaCha20Poly1305::new(key.into())
+        .decrypt(&XNonce::from(*nonce), sealed)
+        .ok()
 }
 
 /// The key that seals a manager's log and snapshots.
@@ -109,8 +117,13 @@ impl FromStr for UnlockKey {
         let Some(digits) = text.trim().strip_prefix(PREFIX) else {
             return Err(IdentityError::UnlockKey("not an unlock key".to_owned()));
         };
-        let bytes = URL_SAFE_NO_PAD.decode(digits).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(UnlockKey).ok_or_else(|| IdentityError::UnlockKey("the unlock key is cut off or garbled".to_owned()))
+        let bytes = URL_SAFE_NO_PAD
+            .decode(digits)
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok());
+        bytes.map(UnlockKey).ok_or_else(|| {
+            IdentityError::UnlockKey("the unlock key is cut off or garbled".to_owned())
+        })
     }
 }
 
@@ -137,7 +150,10 @@ mod tests {
     fn an_unlock_key_survives_being_written_down() {
         let key = UnlockKey::generate();
         assert_eq!(key.to_string().parse(), Ok(key.clone()));
-        assert_eq!(key.unwrap(&key.wrap(b"secret")).as_deref(), Ok(&b"secret"[..]));
+        assert_eq!(
+            key.unwrap(&key.wrap(b"secret")).as_deref(),
+            Ok(&b"secret"[..])
+        );
         assert!(UnlockKey::generate().unwrap(&key.wrap(b"secret")).is_err());
         for wrong in ["", "MINIKEY-1-short", "MINITKN-1-x", &key.to_string()[..30]] {
             assert!(wrong.parse::<UnlockKey>().is_err(), "{wrong}");

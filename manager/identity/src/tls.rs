@@ -32,10 +32,13 @@ pub fn server_name() -> ServerName<'static> {
 /// A server that shows this credential. A client may come without a certificate (one that joins has none yet); one that it shows
 /// must be of this cluster and alive.
 pub fn server_config(credential: &Credential) -> Result<Arc<ServerConfig>, IdentityError> {
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(credential.bundle.store()?), provider())
-        .allow_unauthenticated()
-        .build()
-        .map_err(tls)?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(
+        Arc::new(credential.bundle.store()?),
+        provider(),
+    )
+    .allow_unauthenticated()
+    .build()
+    .map_err(tls)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(tls)?
@@ -109,7 +112,12 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -118,7 +126,12 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -85,15 +85,28 @@ struct Secrets {
 impl Locked {
     /// Who it is; that is not secret.
     pub fn peer(&self) -> Result<Peer, IdentityError> {
-        Credential { key_pem: String::new(), chain_pem: self.chain_pem.clone(), bundle: self.bundle.clone() }.peer()
+        Credential {
+            key_pem: String::new(),
+            chain_pem: self.chain_pem.clone(),
+            bundle: self.bundle.clone(),
+        }
+        .peer()
     }
 
     /// Unseals it.
     pub fn unlock(&self, key: &UnlockKey) -> Result<Identity, WrongKey> {
-        let secrets: Secrets = serde_json::from_slice(&key.unwrap(&self.wrapped)?).map_err(|_| WrongKey)?;
+        let secrets: Secrets =
+            serde_json::from_slice(&key.unwrap(&self.wrapped)?).map_err(|_| WrongKey)?;
         let data_key = DataKey::from_text(&secrets.data_key).ok_or(WrongKey)?;
-        let credential = Credential { key_pem: secrets.key, chain_pem: self.chain_pem.clone(), bundle: self.bundle.clone() };
-        Ok(Identity { credential, data_key })
+        let credential = Credential {
+            key_pem: secrets.key,
+            chain_pem: self.chain_pem.clone(),
+            bundle: self.bundle.clone(),
+        };
+        Ok(Identity {
+            credential,
+            data_key,
+        })
     }
 }
 
@@ -117,26 +130,49 @@ impl Vault {
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Held, VaultError> {
-        let damaged = |reason: String| VaultError::Damaged { path: self.path.clone(), reason };
-        let document: Document = serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
-        let bundle = TrustBundle::from_pem(&document.roots).map_err(|error| damaged(error.to_string()))?;
+        let damaged = |reason: String| VaultError::Damaged {
+            path: self.path.clone(),
+            reason,
+        };
+        let document: Document =
+            serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
+        let bundle =
+            TrustBundle::from_pem(&document.roots).map_err(|error| damaged(error.to_string()))?;
         let chain_pem = document.certificate;
         match (document.secrets, document.locked) {
             (Some(secrets), None) => {
-                let data_key = DataKey::from_text(&secrets.data_key).ok_or_else(|| damaged("its data key is none".to_owned()))?;
-                Ok(Held::Open(Identity { credential: Credential { key_pem: secrets.key, chain_pem, bundle }, data_key }))
+                let data_key = DataKey::from_text(&secrets.data_key)
+                    .ok_or_else(|| damaged("its data key is none".to_owned()))?;
+                Ok(Held::Open(Identity {
+                    credential: Credential {
+                        key_pem: secrets.key,
+                        chain_pem,
+                        bundle,
+                    },
+                    data_key,
+                }))
             }
-            (None, Some(wrapped)) => Ok(Held::Locked(Locked { chain_pem, bundle, wrapped })),
+            (None, Some(wrapped)) => Ok(Held::Locked(Locked {
+                chain_pem,
+                bundle,
+                wrapped,
+            })),
             _ => Err(damaged("it holds no key".to_owned())),
         }
     }
 
     /// Writes an identity, sealed if there is an unlock key, in place of what was there.
     pub fn save(&self, identity: &Identity, lock: Option<&UnlockKey>) -> Result<(), VaultError> {
-        let secrets = Secrets { key: identity.credential.key_pem.clone(), data_key: identity.data_key.text() };
+        let secrets = Secrets {
+            key: identity.credential.key_pem.clone(),
+            data_key: identity.data_key.text(),
+        };
         let (secrets, locked) = match lock {
             None => (Some(secrets), None),
-            Some(key) => (None, Some(key.wrap(&serde_json::to_vec(&secrets).expect("strings are JSON")))),
+            Some(key) => (
+                None,
+                Some(key.wrap(&serde_json::to_vec(&secrets).expect("strings are JSON"))),
+            ),
         };
         let document = Document {
             certificate: identity.credential.chain_pem.clone(),
@@ -149,19 +185,27 @@ impl Vault {
         write_synced(&draft, &bytes).map_err(|source| self.error("write", source))?;
         fs::rename(&draft, &self.path).map_err(|source| self.error("replace", source))?;
         let parent = self.path.parent().unwrap_or(Path::new("."));
-        File::open(parent).and_then(|directory| directory.sync_all()).map_err(|source| self.error("sync the directory of", source))
+        File::open(parent)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|source| self.error("sync the directory of", source))
     }
 
     /// Forgets who the node was.
     pub fn remove(&self) -> Result<(), VaultError> {
         match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.error("remove", error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.error("remove", error))
+            }
             _ => Ok(()),
         }
     }
 
     fn error(&self, action: &'static str, source: io::Error) -> VaultError {
-        VaultError::Io { action, path: self.path.clone(), source }
+        VaultError::Io {
+            action,
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -171,7 +215,11 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

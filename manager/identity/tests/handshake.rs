@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use identity::{
-    Credential, DataKey, Identity, JoinToken, NodeKey, Role, RootCa, TrustBundle, UnlockKey, Validity, Vault, client_config,
-    introduction_config, peer, server_config, server_name, trusting_config,
+    Credential, DataKey, Identity, JoinToken, NodeKey, Role, RootCa, TrustBundle, UnlockKey,
+    Validity, Vault, client_config, introduction_config, peer, server_config, server_name,
+    trusting_config,
 };
 use jiff::{SignedDuration, Timestamp};
 use rustls::{ClientConfig, ClientConnection, ServerConnection};
@@ -26,17 +27,35 @@ fn lasting(life: SignedDuration) -> Validity {
 
 fn credential(root: &RootCa, role: Role, validity: Validity, bundle: TrustBundle) -> Credential {
     let key = NodeKey::generate().expect("a key");
-    let chain_pem = root.issue(&key.request_pem().expect("a request"), "node1", role, CLUSTER, validity).expect("granted");
-    Credential { key_pem: key.pem(), chain_pem, bundle }
+    let chain_pem = root
+        .issue(
+            &key.request_pem().expect("a request"),
+            "node1",
+            role,
+            CLUSTER,
+            validity,
+        )
+        .expect("granted");
+    Credential {
+        key_pem: key.pem(),
+        chain_pem,
+        bundle,
+    }
 }
 
 fn good(root: &RootCa, role: Role) -> Credential {
-    credential(root, role, lasting(SignedDuration::from_hours(1)), bundle(&[root]))
+    credential(
+        root,
+        role,
+        lasting(SignedDuration::from_hours(1)),
+        bundle(&[root]),
+    )
 }
 
 /// The peer that the server saw, if it saw a certificate, or why there is no connection.
 fn shake(client: Arc<ClientConfig>, server: &Credential) -> Result<Option<identity::Peer>, String> {
-    let mut server = ServerConnection::new(server_config(server).expect("a server")).expect("a server");
+    let mut server =
+        ServerConnection::new(server_config(server).expect("a server")).expect("a server");
     let mut client = ClientConnection::new(client, server_name()).expect("a client");
     for _ in 0..8 {
         let mut wire = Vec::new();
@@ -46,7 +65,9 @@ fn shake(client: Arc<ClientConfig>, server: &Credential) -> Result<Option<identi
         let mut from = wire.as_slice();
         while !from.is_empty() {
             server.read_tls(&mut from).expect("memory");
-            server.process_new_packets().map_err(|error| format!("server: {error}"))?;
+            server
+                .process_new_packets()
+                .map_err(|error| format!("server: {error}"))?;
         }
         let mut wire = Vec::new();
         while server.wants_write() {
@@ -55,11 +76,15 @@ fn shake(client: Arc<ClientConfig>, server: &Credential) -> Result<Option<identi
         let mut from = wire.as_slice();
         while !from.is_empty() {
             client.read_tls(&mut from).expect("memory");
-            client.process_new_packets().map_err(|error| format!("client: {error}"))?;
+            client
+                .process_new_packets()
+                .map_err(|error| format!("client: {error}"))?;
         }
     }
     assert!(!client.is_handshaking() && !server.is_handshaking());
-    Ok(server.peer_certificates().map(|chain| peer(&chain[0]).expect("a node's certificate")))
+    Ok(server
+        .peer_certificates()
+        .map(|chain| peer(&chain[0]).expect("a node's certificate")))
 }
 
 #[test]
@@ -67,12 +92,24 @@ fn managers_and_workers_reach_a_manager() {
     let root = root();
     let server = good(&root, Role::Manager);
     for role in [Role::Manager, Role::Worker] {
-        let seen = shake(client_config(&good(&root, role)).expect("a client"), &server).expect("connected").expect("a certificate");
-        assert_eq!((seen.role, seen.node_id.as_str(), seen.cluster_id.as_str()), (role, "node1", CLUSTER));
+        let seen = shake(
+            client_config(&good(&root, role)).expect("a client"),
+            &server,
+        )
+        .expect("connected")
+        .expect("a certificate");
+        assert_eq!(
+            (seen.role, seen.node_id.as_str(), seen.cluster_id.as_str()),
+            (role, "node1", CLUSTER)
+        );
     }
-    let nobody = shake(trusting_config(&server.bundle).expect("a client"), &server).expect("connected");
+    let nobody =
+        shake(trusting_config(&server.bundle).expect("a client"), &server).expect("connected");
     assert_eq!(nobody, None, "a joiner has no certificate yet");
-    assert_eq!(shake(introduction_config().expect("a client"), &server), Ok(None));
+    assert_eq!(
+        shake(introduction_config().expect("a client"), &server),
+        Ok(None)
+    );
 }
 
 #[test]
@@ -80,24 +117,47 @@ fn strangers_do_not() {
     let (ours, theirs) = (root(), root());
     let server = good(&ours, Role::Manager);
     let table = [
-        ("a worker that poses as manager", client_config(&good(&ours, Role::Manager)), good(&ours, Role::Worker), "not valid for name"),
-        ("a server of another cluster", client_config(&good(&ours, Role::Manager)), good(&theirs, Role::Manager), "UnknownIssuer"),
+        (
+            "a worker that poses as manager",
+            client_config(&good(&ours, Role::Manager)),
+            good(&ours, Role::Worker),
+            "not valid for name",
+        ),
+        (
+            "a server of another cluster",
+            client_config(&good(&ours, Role::Manager)),
+            good(&theirs, Role::Manager),
+            "UnknownIssuer",
+        ),
         (
             "a client of another cluster",
-            client_config(&Credential { bundle: bundle(&[&ours]), ..good(&theirs, Role::Manager) }),
+            client_config(&Credential {
+                bundle: bundle(&[&ours]),
+                ..good(&theirs, Role::Manager)
+            }),
             server.clone(),
             "UnknownIssuer",
         ),
         (
             "an expired client",
-            client_config(&credential(&ours, Role::Manager, lasting(-SignedDuration::from_mins(1)), bundle(&[&ours]))),
+            client_config(&credential(
+                &ours,
+                Role::Manager,
+                lasting(-SignedDuration::from_mins(1)),
+                bundle(&[&ours]),
+            )),
             server.clone(),
             "xpired",
         ),
         (
             "an expired server",
             client_config(&good(&ours, Role::Manager)),
-            credential(&ours, Role::Manager, lasting(-SignedDuration::from_mins(1)), bundle(&[&ours])),
+            credential(
+                &ours,
+                Role::Manager,
+                lasting(-SignedDuration::from_mins(1)),
+                bundle(&[&ours]),
+            ),
             "xpired",
         ),
     ];
@@ -112,8 +172,20 @@ fn a_root_is_replaced_without_a_gap() {
     let (old, new) = (root(), root());
     let both = bundle(&[&old]).with(new.certificate_pem()).expect("two");
     assert_eq!(both.certificates().len(), 2);
-    assert_eq!(both.with(new.certificate_pem()).expect("two still").digest(), both.digest());
-    let of = |root, bundle: &TrustBundle| credential(root, Role::Manager, lasting(SignedDuration::from_hours(1)), bundle.clone());
+    assert_eq!(
+        both.with(new.certificate_pem())
+            .expect("two still")
+            .digest(),
+        both.digest()
+    );
+    let of = |root, bundle: &TrustBundle| {
+        credential(
+            root,
+            Role::Manager,
+            lasting(SignedDuration::from_hours(1)),
+            bundle.clone(),
+        )
+    };
     let (old_leaf, new_leaf) = (of(&old, &both), of(&new, &both));
     for (client, server) in [(&old_leaf, &new_leaf), (&new_leaf, &old_leaf)] {
         shake(client_config(client).expect("a client"), server).expect("both roots are trusted");
@@ -121,7 +193,10 @@ fn a_root_is_replaced_without_a_gap() {
     // Who has not heard of the new root follows the one it knows.
     let crossed = old.cross_sign(&new, CLUSTER).expect("signed");
     let behind = of(&old, &bundle(&[&old]));
-    let ahead = Credential { chain_pem: format!("{}{crossed}", new_leaf.chain_pem), ..new_leaf };
+    let ahead = Credential {
+        chain_pem: format!("{}{crossed}", new_leaf.chain_pem),
+        ..new_leaf
+    };
     shake(client_config(&behind).expect("a client"), &ahead).expect("the server is believed");
     shake(client_config(&ahead).expect("a client"), &behind).expect("the client is believed");
 }
@@ -131,27 +206,67 @@ fn the_authority_decides_who_one_is() {
     let root = root();
     let validity = lasting(SignedDuration::from_hours(1));
     let key = rcgen::KeyPair::generate().expect("a key");
-    let mut params = rcgen::CertificateParams::new(vec!["mini-manager".to_owned()]).expect("a name");
-    params.distinguished_name.push(rcgen::DnType::OrganizationalUnitName, "mini-manager");
+    let mut params =
+        rcgen::CertificateParams::new(vec!["mini-manager".to_owned()]).expect("a name");
+    params
+        .distinguished_name
+        .push(rcgen::DnType::OrganizationalUnitName, "mini-manager");
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let request = params.serialize_request(&key).expect("a request").pem().expect("PEM");
-    let chain_pem = root.issue(&request, "node7", Role::Worker, CLUSTER, validity).expect("granted");
-    let granted = Credential { key_pem: key.serialize_pem(), chain_pem, bundle: bundle(&[&root]) };
+    let request = params
+        .serialize_request(&key)
+        .expect("a request")
+        .pem()
+        .expect("PEM");
+    let chain_pem = root
+        .issue(&request, "node7", Role::Worker, CLUSTER, validity)
+        .expect("granted");
+    let granted = Credential {
+        key_pem: key.serialize_pem(),
+        chain_pem,
+        bundle: bundle(&[&root]),
+    };
     let seen = granted.peer().expect("a node");
     assert_eq!((seen.role, seen.node_id.as_str()), (Role::Worker, "node7"));
-    assert!(shake(client_config(&good(&root, Role::Worker)).expect("a client"), &granted).is_err(), "it is no manager");
+    assert!(
+        shake(
+            client_config(&good(&root, Role::Worker)).expect("a client"),
+            &granted
+        )
+        .is_err(),
+        "it is no manager"
+    );
 
     let mut der = rustls::pki_types::pem::PemObject::from_pem_slice(request.as_bytes())
         .map(|der: rustls::pki_types::CertificateSigningRequestDer<'_>| der.to_vec())
         .expect("DER");
     let last = der.len() - 1;
     der[last] ^= 1;
-    let broken = format!("-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n", encode(&der));
-    assert!(root.issue(&broken, "node7", Role::Worker, CLUSTER, validity).expect_err("broken").to_string().contains("signature"));
+    let broken = format!(
+        "-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n",
+        encode(&der)
+    );
+    assert!(
+        root.issue(&broken, "node7", Role::Worker, CLUSTER, validity)
+            .expect_err("broken")
+            .to_string()
+            .contains("signature")
+    );
     let other = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("a key");
-    let request = rcgen::CertificateParams::default().serialize_request(&other).expect("a request").pem().expect("PEM");
-    assert!(root.issue(&request, "node7", Role::Worker, CLUSTER, validity).expect_err("P-384").to_string().contains("P-256"));
-    assert!(root.issue("garbage", "node7", Role::Worker, CLUSTER, validity).is_err());
+    let request = rcgen::CertificateParams::default()
+        .serialize_request(&other)
+        .expect("a request")
+        .pem()
+        .expect("PEM");
+    assert!(
+        root.issue(&request, "node7", Role::Worker, CLUSTER, validity)
+            .expect_err("P-384")
+            .to_string()
+            .contains("P-256")
+    );
+    assert!(
+        root.issue("garbage", "node7", Role::Worker, CLUSTER, validity)
+            .is_err()
+    );
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -162,10 +277,27 @@ fn encode(bytes: &[u8]) -> String {
 #[test]
 fn renewal_comes_between_a_half_and_four_fifths_of_a_life() {
     let now = Timestamp::now();
-    let credential = credential(&root(), Role::Worker, Validity::from(now, SignedDuration::from_hours(9)), bundle(&[&root()]));
-    let hours = |unit: f64| credential.renew_at(unit).expect("a time").duration_since(now).as_secs_f64() / 3600.0;
+    let credential = credential(
+        &root(),
+        Role::Worker,
+        Validity::from(now, SignedDuration::from_hours(9)),
+        bundle(&[&root()]),
+    );
+    let hours = |unit: f64| {
+        credential
+            .renew_at(unit)
+            .expect("a time")
+            .duration_since(now)
+            .as_secs_f64()
+            / 3600.0
+    };
     // Ten hours of life, one of them before now.
-    assert!((hours(0.0) - 4.0).abs() < 0.01 && (hours(1.0) - 7.0).abs() < 0.01, "{} {}", hours(0.0), hours(1.0));
+    assert!(
+        (hours(0.0) - 4.0).abs() < 0.01 && (hours(1.0) - 7.0).abs() < 0.01,
+        "{} {}",
+        hours(0.0),
+        hours(1.0)
+    );
 }
 
 #[test]
@@ -174,10 +306,18 @@ fn a_vault_is_replaced_as_a_whole_and_opens_with_its_key_alone() {
     let path = directory.path().join("node.json");
     let vault = Vault::at(path.clone());
     assert!(vault.load().expect("nothing is there").is_none());
-    let identity = Identity { credential: good(&root(), Role::Manager), data_key: DataKey::generate() };
+    let identity = Identity {
+        credential: good(&root(), Role::Manager),
+        data_key: DataKey::generate(),
+    };
     vault.save(&identity, None).expect("written");
-    assert_eq!(vault.load().expect("read").expect("there").expect("open"), identity);
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).expect("a file").permissions());
+    assert_eq!(
+        vault.load().expect("read").expect("there").expect("open"),
+        identity
+    );
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(&path).expect("a file").permissions(),
+    );
     assert_eq!(mode & 0o777, 0o600);
 
     let key = UnlockKey::generate();
@@ -185,14 +325,21 @@ fn a_vault_is_replaced_as_a_whole_and_opens_with_its_key_alone() {
     vault.save(&identity, Some(&key)).expect("written");
     let text = std::fs::read_to_string(&path).expect("read");
     assert!(!text.contains("PRIVATE KEY"), "{text}");
-    let locked = vault.load().expect("read").expect("there").expect_err("locked");
+    let locked = vault
+        .load()
+        .expect("read")
+        .expect("there")
+        .expect_err("locked");
     assert_eq!(locked.peer().expect("not secret").node_id, "node1");
     assert!(locked.unlock(&UnlockKey::generate()).is_err());
     assert_eq!(locked.unlock(&key).expect("the right key"), identity);
 
     std::fs::write(&path, &text[..100]).expect("written");
     let error = vault.load().expect_err("damaged").to_string();
-    assert!(error.contains("node.json is damaged") && error.contains("join anew"), "{error}");
+    assert!(
+        error.contains("node.json is damaged") && error.contains("join anew"),
+        "{error}"
+    );
     vault.remove().expect("removed");
     vault.remove().expect("twice is once");
 }

@@ -14,7 +14,10 @@ pub mod task;
 pub use cluster::{Cluster, ClusterSpec, JoinTokens, Revocation, RootCa, RootRotation};
 pub use config::{Config, ConfigSpec};
 pub use meta::Meta;
-pub use node::{Availability, Certificate, ManagerMember, Node, NodeDescription, NodeRole, NodeSpec, NodeState, NodeStatus, Platform, Resources};
+pub use node::{
+    Availability, Certificate, ManagerMember, Node, NodeDescription, NodeRole, NodeSpec, NodeState,
+    NodeStatus, Platform, Resources,
+};
 pub use task::{Task, TaskSpec, TaskState, TaskStatus};
 
 /// What this program understands of what managers write. Raised in the cluster when every manager understands it; a manager

@@ -215,7 +215,11 @@ impl FromStr for NodeRole {
         match word {
             "worker" => Ok(NodeRole::Worker),
             "manager" => Ok(NodeRole::Manager),
-            _ => Err(UnknownWord { what: "role", word: word.to_owned(), choices: "worker, manager" }),
+            _ => Err(UnknownWord {
+                what: "role",
+                word: word.to_owned(),
+                choices: "worker, manager",
+            }),
         }
     }
 }
@@ -228,7 +232,11 @@ impl FromStr for Availability {
             "active" => Ok(Availability::Active),
             "pause" => Ok(Availability::Pause),
             "drain" => Ok(Availability::Drain),
-            _ => Err(UnknownWord { what: "availability", word: word.to_owned(), choices: "active, pause, drain" }),
+            _ => Err(UnknownWord {
+                what: "availability",
+                word: word.to_owned(),
+                choices: "active, pause, drain",
+            }),
         }
     }
 }

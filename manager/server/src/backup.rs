@@ -58,7 +58,9 @@ pub fn write(state: State) -> impl Iterator<Item = Bytes> + Send {
 /// Reads a state that [`write`] wrote.
 pub fn read(backup: &Bytes) -> Result<State, BackupError> {
     let damaged = |reason: &str| BackupError::Damaged(reason.to_owned());
-    let Some(rest) = backup.strip_prefix(MAGIC) else { return Err(BackupError::Foreign) };
+    let Some(rest) = backup.strip_prefix(MAGIC) else {
+        return Err(BackupError::Foreign);
+    };
     let mut rest = backup.slice_ref(rest);
     let mut records: Vec<Result<Bytes, String>> = Vec::new();
     loop {
@@ -69,19 +71,27 @@ pub fn read(backup: &Bytes) -> Result<State, BackupError> {
         if length == u64::MAX {
             break;
         }
-        let length = usize::try_from(length).ok().filter(|length| *length <= rest.len()).ok_or_else(|| damaged("its end is missing"))?;
+        let length = usize::try_from(length)
+            .ok()
+            .filter(|length| *length <= rest.len())
+            .ok_or_else(|| damaged("its end is missing"))?;
         records.push(Ok(rest.split_to(length)));
     }
     let covered = &backup[..backup.len() - rest.len()];
     if rest[..] != Sha256::digest(covered)[..] {
         return Err(damaged("its checksum is wrong"));
     }
-    State::from_records(records.into_iter()).map_err(|error| BackupError::Damaged(error.to_string()))
+    State::from_records(records.into_iter())
+        .map_err(|error| BackupError::Damaged(error.to_string()))
 }
 
-pub(crate) async fn stream(manager: &Manager) -> Result<impl Stream<Item = Result<BackupChunk, Status>> + Send + use<>, Status> {
+pub(crate) async fn stream(
+    manager: &Manager,
+) -> Result<impl Stream<Item = Result<BackupChunk, Status>> + Send + use<>, Status> {
     let view = manager.read().await?;
-    Ok(tokio_stream::iter(write(view).map(|data| Ok(BackupChunk { data }))))
+    Ok(tokio_stream::iter(
+        write(view).map(|data| Ok(BackupChunk { data })),
+    ))
 }
 
 /// Who begins a cluster from a backup, or anew after its majority was lost.
@@ -95,32 +105,80 @@ pub struct Founder {
 }
 
 /// Puts a state on the disk of a manager that has none, as the only one of its group.
-pub async fn plant(directory: &Path, key: DataKey, cluster_id: &str, founder: &Founder, state: State) -> Result<(), ManagerError> {
+pub async fn plant(
+    directory: &Path,
+    key: DataKey,
+    cluster_id: &str,
+    founder: &Founder,
+    state: State,
+) -> Result<(), ManagerError> {
     let storage = Storage::open(directory, key).await?;
-    let member = Member { node_id: founder.node_id.clone(), address: founder.advertise.clone() };
-    let at = consensus::Position { term: state.term(), index: state.version() };
-    plant_group(cluster_id, founder.raft_id, member, storage.log, storage.snapshots, storage.cipher, at, state.records()).await?;
+    let member = Member {
+        node_id: founder.node_id.clone(),
+        address: founder.advertise.clone(),
+    };
+    let at = consensus::Position {
+        term: state.term(),
+        index: state.version(),
+    };
+    plant_group(
+        cluster_id,
+        founder.raft_id,
+        member,
+        storage.log,
+        storage.snapshots,
+        storage.cipher,
+        at,
+        state.records(),
+    )
+    .await?;
     Ok(())
 }
 
 /// Makes this manager the only one of its group; everything that it knows stays.
-pub async fn force(directory: &Path, key: DataKey, cluster_id: &str, founder: &Founder) -> Result<consensus::Forced, ManagerError> {
+pub async fn force(
+    directory: &Path,
+    key: DataKey,
+    cluster_id: &str,
+    founder: &Founder,
+) -> Result<consensus::Forced, ManagerError> {
     let storage = Storage::open(directory, key).await?;
-    let member = Member { node_id: founder.node_id.clone(), address: founder.advertise.clone() };
+    let member = Member {
+        node_id: founder.node_id.clone(),
+        address: founder.advertise.clone(),
+    };
     let machine = Replica::default().machine();
-    let forced = consensus::force_new_group(cluster_id, founder.raft_id, member, storage.log, storage.snapshots, storage.cipher, machine);
+    let forced = consensus::force_new_group(
+        cluster_id,
+        founder.raft_id,
+        member,
+        storage.log,
+        storage.snapshots,
+        storage.cipher,
+        machine,
+    );
     Ok(forced.await?)
 }
 
 /// Lets the node of a restored cluster's first manager in.
 pub async fn admit(manager: &Manager, node: model::Node) -> Result<(), Status> {
     manager.settle(std::time::Duration::from_secs(10)).await?;
-    let admitted = manager.change("", |view| Ok(if view.nodes().get(&node.id).is_some() { Vec::new() } else { vec![store::Change::create(node.clone())] }));
+    let admitted = manager.change("", |view| {
+        Ok(if view.nodes().get(&node.id).is_some() {
+            Vec::new()
+        } else {
+            vec![store::Change::create(node.clone())]
+        })
+    });
     admitted.await.map(|_| ())
 }
 
 /// After a forced beginning: the managers of before are workers until they join again, this node is the only manager.
-pub async fn settle(manager: &Manager, founder: &Founder, description: &NodeDescription) -> Result<(), Status> {
+pub async fn settle(
+    manager: &Manager,
+    founder: &Founder,
+    description: &NodeDescription,
+) -> Result<(), Status> {
     manager.settle(std::time::Duration::from_secs(10)).await?;
     manager
         .change("", |view| {
@@ -130,7 +188,10 @@ pub async fn settle(manager: &Manager, founder: &Founder, description: &NodeDesc
                 if node.id == founder.node_id {
                     node.spec.role = NodeRole::Manager.into();
                     node.description = description.clone();
-                    node.member = Some(model::ManagerMember { raft_id: founder.raft_id, address: founder.advertise.clone() });
+                    node.member = Some(model::ManagerMember {
+                        raft_id: founder.raft_id,
+                        address: founder.advertise.clone(),
+                    });
                 } else {
                     node.spec.role = NodeRole::Worker.into();
                     node.member = None;

@@ -62,9 +62,17 @@ impl Entrance {
             Door::Socket => Caller::person(),
             Door::Network => {
                 let connection = request.extensions().get::<Connection>().cloned();
-                let connection = connection.ok_or_else(|| Status::internal("a connection of unknown origin"))?;
+                let connection =
+                    connection.ok_or_else(|| Status::internal("a connection of unknown origin"))?;
                 let view = self.manager.replica().view();
-                admit(request.uri().path(), &connection, request.headers(), self.manager.cluster_id(), &view, now_ms())?
+                admit(
+                    request.uri().path(),
+                    &connection,
+                    request.headers(),
+                    self.manager.cluster_id(),
+                    &view,
+                    now_ms(),
+                )?
             }
         };
         if led(request.uri().path()) {
@@ -78,8 +86,15 @@ impl Entrance {
         Ok(answered.unwrap_or_else(|never| match never {}))
     }
 
-    async fn pass_on(&self, mut request: Request<Body>, caller: &Caller, leader: &Member) -> Result<Response<Body>, Status> {
-        let header = |value: &str| HeaderValue::from_str(value).map_err(|_| Status::internal("a name that fits no header"));
+    async fn pass_on(
+        &self,
+        mut request: Request<Body>,
+        caller: &Caller,
+        leader: &Member,
+    ) -> Result<Response<Body>, Status> {
+        let header = |value: &str| {
+            HeaderValue::from_str(value).map_err(|_| Status::internal("a name that fits no header"))
+        };
         let headers = request.headers_mut();
         headers.insert(metadata::FORWARDED_BY, header(self.manager.node_id())?);
         headers.remove(metadata::CALLER_NODE);
@@ -92,10 +107,22 @@ impl Entrance {
         if let Some(address) = &caller.address {
             headers.insert(metadata::CALLER_ADDRESS, header(address)?);
         }
-        let unreachable = |reason: String| Status::unavailable(format!("the leader {leader} cannot be reached: {reason}"));
-        let mut channel = self.manager.peers().channel(leader).map_err(|error| unreachable(error.to_string()))?;
-        let channel = channel.ready().await.map_err(|error| unreachable(error.to_string()))?;
-        channel.call(request).await.map_err(|error| unreachable(error.to_string()))
+        let unreachable = |reason: String| {
+            Status::unavailable(format!("the leader {leader} cannot be reached: {reason}"))
+        };
+        let mut channel = self
+            .manager
+            .peers()
+            .channel(leader)
+            .map_err(|error| unreachable(error.to_string()))?;
+        let channel = channel
+            .ready()
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
+        channel
+            .call(request)
+            .await
+            .map_err(|error| unreachable(error.to_string()))
     }
 }
 

@@ -46,12 +46,21 @@ pub(crate) struct Caller {
 impl Caller {
     /// A person on this manager's own socket.
     pub(crate) fn person() -> Self {
-        Caller { node: None, address: None, forwarded: false }
+        Caller {
+            node: None,
+            address: None,
+            forwarded: false,
+        }
     }
 
     /// The id of the node that asks.
     pub(crate) fn node_id(&self) -> Result<&str, Status> {
-        self.node.as_ref().map(|(id, _)| id.as_str()).ok_or_else(|| Status::permission_denied("only a node may ask this, with its certificate"))
+        self.node
+            .as_ref()
+            .map(|(id, _)| id.as_str())
+            .ok_or_else(|| {
+                Status::permission_denied("only a node may ask this, with its certificate")
+            })
     }
 }
 
@@ -80,49 +89,104 @@ pub(crate) fn admit(
     let allowed = match access {
         Access::Anybody => true,
         Access::Nodes => role.is_some(),
-        Access::Managers => role == Some(Role::Manager) && connection.peer.as_ref().is_some_and(|peer| is_manager(&peer.node_id, view)),
+        Access::Managers => {
+            role == Some(Role::Manager)
+                && connection
+                    .peer
+                    .as_ref()
+                    .is_some_and(|peer| is_manager(&peer.node_id, view))
+        }
         Access::Nobody => false,
     };
     if !allowed {
-        let who = role.map_or_else(|| "a caller without a certificate".to_owned(), |role| format!("a {role}"));
+        let who = role.map_or_else(
+            || "a caller without a certificate".to_owned(),
+            |role| format!("a {role}"),
+        );
         return Err(denied(format!("{who} may not call {path}")));
     }
-    let header = |key: &str| headers.get(key).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |key: &str| {
+        headers
+            .get(key)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     if headers.contains_key(metadata::FORWARDED_BY) {
-        if role != Some(Role::Manager) || !connection.peer.as_ref().is_some_and(|peer| is_manager(&peer.node_id, view)) {
+        if role != Some(Role::Manager)
+            || !connection
+                .peer
+                .as_ref()
+                .is_some_and(|peer| is_manager(&peer.node_id, view))
+        {
             return Err(denied("only a manager may pass a request on".to_owned()));
         }
         let node = match header(metadata::CALLER_NODE) {
             "" => None,
-            id => Some((id.to_owned(), header(metadata::CALLER_ROLE).parse().map_err(|error| denied(format!("{error}")))?)),
+            id => Some((
+                id.to_owned(),
+                header(metadata::CALLER_ROLE)
+                    .parse()
+                    .map_err(|error| denied(format!("{error}")))?,
+            )),
         };
-        let address = Some(header(metadata::CALLER_ADDRESS)).filter(|address| !address.is_empty()).map(str::to_owned);
-        return Ok(Caller { node, address, forwarded: true });
+        let address = Some(header(metadata::CALLER_ADDRESS))
+            .filter(|address| !address.is_empty())
+            .map(str::to_owned);
+        return Ok(Caller {
+            node,
+            address,
+            forwarded: true,
+        });
     }
-    let node = connection.peer.as_ref().map(|peer| (peer.node_id.clone(), peer.role));
-    Ok(Caller { node, address: Some(connection.address.ip().to_canonical().to_string()), forwarded: false })
+    let node = connection
+        .peer
+        .as_ref()
+        .map(|peer| (peer.node_id.clone(), peer.role));
+    Ok(Caller {
+        node,
+        address: Some(connection.address.ip().to_canonical().to_string()),
+        forwarded: false,
+    })
 }
 
 /// Tells whether a certificate still counts.
 fn check_peer(peer: &Peer, cluster_id: &str, view: &View, now_ms: i64) -> Result<(), Status> {
     let refused = |reason: String| Status::unauthenticated(reason);
     if peer.cluster_id != cluster_id {
-        return Err(refused(format!("node {} belongs to the cluster {}, this is {cluster_id}", peer.node_id, peer.cluster_id)));
+        return Err(refused(format!(
+            "node {} belongs to the cluster {}, this is {cluster_id}",
+            peer.node_id, peer.cluster_id
+        )));
     }
     if peer.not_after.as_millisecond() < now_ms {
-        return Err(refused(format!("the certificate of node {} ended on {}; let it join again", peer.node_id, peer.not_after)));
+        return Err(refused(format!(
+            "the certificate of node {} ended on {}; let it join again",
+            peer.node_id, peer.not_after
+        )));
     }
     let Some(cluster) = view.cluster() else {
         // A manager that is only just joining knows nobody yet.
         return Ok(());
     };
-    if cluster.revoked.iter().any(|revoked| revoked.node_id == peer.node_id) || view.nodes().get(&peer.node_id).is_none() {
-        return Err(refused(format!("node {} was removed from the cluster", peer.node_id)));
+    if cluster
+        .revoked
+        .iter()
+        .any(|revoked| revoked.node_id == peer.node_id)
+        || view.nodes().get(&peer.node_id).is_none()
+    {
+        return Err(refused(format!(
+            "node {} was removed from the cluster",
+            peer.node_id
+        )));
     }
     Ok(())
 }
 
 /// Whether the cluster wants that node to be a manager; its certificate may be older than a demotion.
 fn is_manager(node_id: &str, view: &View) -> bool {
-    view.cluster().is_none() || view.nodes().get(node_id).is_some_and(|node| node.spec.role() == NodeRole::Manager || node.member.is_some())
+    view.cluster().is_none()
+        || view
+            .nodes()
+            .get(node_id)
+            .is_some_and(|node| node.spec.role() == NodeRole::Manager || node.member.is_some())
 }

@@ -42,7 +42,9 @@ impl Listening {
         tokio::spawn(async move {
             let room = std::sync::Arc::new(Semaphore::new(AT_ONCE));
             loop {
-                let Ok(permit) = room.clone().acquire_owned().await else { return };
+                let Ok(permit) = room.clone().acquire_owned().await else {
+                    return;
+                };
                 let accepted = tokio::select! {
                     accepted = self.0.accept() => accepted,
                     () = done.closed() => return,
@@ -81,7 +83,11 @@ async fn shake_hands(stream: TcpStream, address: SocketAddr, tls: &Tls) -> Optio
         }
         Err(_) => return None,
     };
-    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let certificate = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .and_then(|chain| chain.first());
     let peer = match certificate.map(|certificate| peer(certificate)).transpose() {
         Ok(peer) => peer,
         Err(error) => {
@@ -89,7 +95,10 @@ async fn shake_hands(stream: TcpStream, address: SocketAddr, tls: &Tls) -> Optio
             return None;
         }
     };
-    Some(Incoming { stream, connection: Connection { peer, address } })
+    Some(Incoming {
+        stream,
+        connection: Connection { peer, address },
+    })
 }
 
 /// A connection with who is at the other end.
@@ -107,13 +116,21 @@ impl Connected for Incoming {
 }
 
 impl AsyncRead for Incoming {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Incoming {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

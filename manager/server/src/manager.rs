@@ -128,12 +128,24 @@ pub(crate) struct Storage {
 impl Storage {
     pub(crate) async fn open(directory: &Path, key: DataKey) -> Result<Self, ManagerError> {
         let cipher: Arc<dyn Cipher> = Arc::new(Sealing(key));
-        let log = Log::open(take(&directory.join("log")).await?, cipher.clone(), Options::default())?;
+        let log = Log::open(
+            take(&directory.join("log")).await?,
+            cipher.clone(),
+            Options::default(),
+        )?;
         if let Some(repair) = log.repaired() {
-            tracing::warn!(segment = repair.segment, offset = repair.offset, "a write that a crash interrupted was cut off the log");
+            tracing::warn!(
+                segment = repair.segment,
+                offset = repair.offset,
+                "a write that a crash interrupted was cut off the log"
+            );
         }
         let snapshots = take(&directory.join("snapshots")).await?;
-        Ok(Storage { log: Arc::new(Writer::spawn(log).map_err(ManagerError::Thread)?), snapshots, cipher })
+        Ok(Storage {
+            log: Arc::new(Writer::spawn(log).map_err(ManagerError::Thread)?),
+            snapshots,
+            cipher,
+        })
     }
 }
 
@@ -142,7 +154,9 @@ async fn take(directory: &Path) -> Result<RealDisk, WalError> {
     let deadline = tokio::time::Instant::now() + GIVING_BACK;
     loop {
         match RealDisk::open(directory) {
-            Err(WalError::InUse { .. }) if tokio::time::Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(WalError::InUse { .. }) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
             taken => return taken,
         }
     }
@@ -190,7 +204,11 @@ impl Manager {
         }));
         let connections = ReceiverStream::new(listening.connections(setup.tls));
         let door = manager.clone();
-        let entrance = tower::layer::layer_fn(move |routes: Routes| Entrance { manager: door.clone(), routes, door: Door::Network });
+        let entrance = tower::layer::layer_fn(move |routes: Routes| Entrance {
+            manager: door.clone(),
+            routes,
+            door: Door::Network,
+        });
         let serving = tonic::transport::Server::builder()
             .initial_stream_window_size(1 << 20)
             .initial_connection_window_size(4 << 20)
@@ -205,7 +223,11 @@ impl Manager {
             }
         });
         {
-            let mut background = manager.0.background.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut background = manager
+                .0
+                .background
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             background.spawn(lead);
         }
         Ok(manager)
@@ -213,8 +235,15 @@ impl Manager {
 
     /// Answers a person's request on the host's socket.
     pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let entrance = Entrance { manager: self.clone(), routes: services::routes(self), door: Door::Socket };
-        entrance.oneshot(request).await.unwrap_or_else(|never| match never {})
+        let entrance = Entrance {
+            manager: self.clone(),
+            routes: services::routes(self),
+            door: Door::Socket,
+        };
+        entrance
+            .oneshot(request)
+            .await
+            .unwrap_or_else(|never| match never {})
     }
 
     /// Id of its node.
@@ -244,10 +273,24 @@ impl Manager {
 
     /// Founds a group of which it is the only member, with these first objects.
     pub async fn found(&self, objects: Vec<Change>) -> Result<(), Status> {
-        let member = Member { node_id: self.0.node_id.clone(), address: self.0.advertise.clone() };
-        self.0.consensus.found(member).await.map_err(failure::membership)?;
+        let member = Member {
+            node_id: self.0.node_id.clone(),
+            address: self.0.advertise.clone(),
+        };
+        self.0
+            .consensus
+            .found(member)
+            .await
+            .map_err(failure::membership)?;
         self.leader(Duration::from_secs(10), false).await?;
-        self.change("", |view| Ok(if view.cluster().is_none() { objects.clone() } else { Vec::new() })).await?;
+        self.change("", |view| {
+            Ok(if view.cluster().is_none() {
+                objects.clone()
+            } else {
+                Vec::new()
+            })
+        })
+        .await?;
         Ok(())
     }
 
@@ -269,8 +312,18 @@ impl Manager {
 
     /// Stops it; what it acknowledged is on its disk.
     pub async fn stop(&self) {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        std::mem::take(&mut *self.0.background.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        std::mem::take(
+            &mut *self
+                .0
+                .background
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         self.0.consensus.shutdown().await;
     }
 
@@ -295,7 +348,10 @@ impl Manager {
     }
 
     pub(crate) fn sessions(&self) -> std::sync::MutexGuard<'_, Sessions> {
-        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn ready_term(&self) -> &watch::Sender<u64> {
@@ -303,8 +359,17 @@ impl Manager {
     }
 
     /// Finds out who leads; waits for it if need be. Who was sent here by another manager is not sent on.
-    pub(crate) async fn leader(&self, patience: Duration, forwarded: bool) -> Result<Leader, Status> {
-        let deadline = tokio::time::Instant::now() + if forwarded { Duration::from_secs(1) } else { patience };
+    pub(crate) async fn leader(
+        &self,
+        patience: Duration,
+        forwarded: bool,
+    ) -> Result<Leader, Status> {
+        let deadline = tokio::time::Instant::now()
+            + if forwarded {
+                Duration::from_secs(1)
+            } else {
+                patience
+            };
         let mut leadership = self.0.consensus.leadership();
         let mut ready = self.0.ready_term.subscribe();
         loop {
@@ -315,7 +380,11 @@ impl Manager {
                     return Ok(Leader::This);
                 }
             } else if let Some(id) = now.leader.filter(|_| !forwarded)
-                && let Some(known) = self.status().members.into_iter().find(|member| member.id == id)
+                && let Some(known) = self
+                    .status()
+                    .members
+                    .into_iter()
+                    .find(|member| member.id == id)
             {
                 return Ok(Leader::Other(known.member));
             }
@@ -340,7 +409,11 @@ impl Manager {
 
     /// Everything that was answered before now, by any manager, is in the view that this returns. On the leader.
     pub(crate) async fn read(&self) -> Result<View, Status> {
-        self.0.consensus.read_barrier().await.map_err(failure::read)?;
+        self.0
+            .consensus
+            .read_barrier()
+            .await
+            .map_err(failure::read)?;
         Ok(self.0.replica.view())
     }
 
@@ -371,11 +444,16 @@ impl Manager {
                     at_ms: now_ms(),
                     changes,
                 };
-                self.0.proposer.propose(transaction).await.map_err(failure::proposal)?
+                self.0
+                    .proposer
+                    .propose(transaction)
+                    .await
+                    .map_err(failure::proposal)?
             };
             match reply.refusal {
                 None => return Ok(reply.version),
-                Some(refusal) if refusal.kind() == RefusalKind::Overtaken && attempt < ATTEMPTS => {}
+                Some(refusal) if refusal.kind() == RefusalKind::Overtaken && attempt < ATTEMPTS => {
+                }
                 Some(refusal) => return Err(failure::refusal(refusal)),
             }
         }
@@ -384,9 +462,16 @@ impl Manager {
 
 /// The addresses of the managers, the leader's first.
 pub fn manager_addresses(status: &consensus::Status) -> Vec<String> {
-    let mut members: Vec<_> = status.members.iter().filter(|member| member.voter).collect();
+    let mut members: Vec<_> = status
+        .members
+        .iter()
+        .filter(|member| member.voter)
+        .collect();
     members.sort_by_key(|member| (Some(member.id) != status.leadership.leader, member.id));
-    members.into_iter().map(|member| member.member.address.clone()).collect()
+    members
+        .into_iter()
+        .map(|member| member.member.address.clone())
+        .collect()
 }
 
 /// The clock of the group that a cluster asks for.

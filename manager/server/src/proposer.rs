@@ -34,21 +34,35 @@ impl Proposer {
     }
 
     /// Proposes a transaction, and returns what became of it.
-    pub(crate) async fn propose(&self, transaction: Transaction) -> Result<TransactionReply, ProposeError> {
+    pub(crate) async fn propose(
+        &self,
+        transaction: Transaction,
+    ) -> Result<TransactionReply, ProposeError> {
         let (told, hears) = oneshot::channel();
         let closed = || ProposeError::Unknown("this manager is stopping".to_owned());
-        self.queue.send((transaction, told)).await.map_err(|_| ProposeError::NotLeader(None))?;
+        self.queue
+            .send((transaction, told))
+            .await
+            .map_err(|_| ProposeError::NotLeader(None))?;
         match tokio::time::timeout(PATIENCE, hears).await {
             Ok(answer) => answer.unwrap_or_else(|_| Err(closed())),
-            Err(_) => Err(ProposeError::Unknown(format!("too few managers answered within {} s", PATIENCE.as_secs()))),
+            Err(_) => Err(ProposeError::Unknown(format!(
+                "too few managers answered within {} s",
+                PATIENCE.as_secs()
+            ))),
         }
     }
 }
 
-async fn work<S: StateMachine, D: Disk>(consensus: Consensus<S, D>, mut arrivals: mpsc::Receiver<(Transaction, Answer)>) {
+async fn work<S: StateMachine, D: Disk>(
+    consensus: Consensus<S, D>,
+    mut arrivals: mpsc::Receiver<(Transaction, Answer)>,
+) {
     let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
     while let Some(first) = arrivals.recv().await {
-        let Ok(permit) = in_flight.clone().acquire_owned().await else { return };
+        let Ok(permit) = in_flight.clone().acquire_owned().await else {
+            return;
+        };
         let mut bytes = first.0.encoded_len();
         let mut batch = vec![first];
         while batch.len() < TOGETHER && bytes < BYTES {
@@ -64,15 +78,22 @@ async fn work<S: StateMachine, D: Disk>(consensus: Consensus<S, D>, mut arrivals
     }
 }
 
-async fn decide<S: StateMachine, D: Disk>(consensus: &Consensus<S, D>, batch: Vec<(Transaction, Answer)>) {
+async fn decide<S: StateMachine, D: Disk>(
+    consensus: &Consensus<S, D>,
+    batch: Vec<(Transaction, Answer)>,
+) {
     let (transactions, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     let command = Bytes::from(Batch { transactions }.encode_to_vec());
     let outcome = consensus.propose(command).await.and_then(|outcome| {
-        let replies = BatchReply::decode(outcome.reply).map(|reply| reply.replies).unwrap_or_default();
+        let replies = BatchReply::decode(outcome.reply)
+            .map(|reply| reply.replies)
+            .unwrap_or_default();
         if replies.len() == answers.len() {
             Ok(replies)
         } else {
-            Err(ProposeError::Unknown("this manager did not understand the change".to_owned()))
+            Err(ProposeError::Unknown(
+                "this manager did not understand the change".to_owned(),
+            ))
         }
     });
     match outcome {

@@ -41,7 +41,11 @@ impl Default for Replica {
 impl Replica {
     /// What is known now. It stays as it is, and costs nothing.
     pub fn view(&self) -> View {
-        self.shared.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared
+            .view
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The version of what is known, now and whenever it changes.
@@ -56,14 +60,22 @@ impl Replica {
 
     /// What happened after that version, and up to which version.
     pub(crate) fn events_after(&self, version: u64) -> Result<(Vec<Event>, u64), Compacted> {
-        let events = self.shared.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = self
+            .shared
+            .events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let found = events.after(version)?.cloned().collect();
         Ok((found, events.newest()))
     }
 
     /// The state machine that feeds this copy.
     pub(crate) fn machine(&self) -> Machine {
-        Machine { state: State::default(), happened: Vec::new(), replica: self.clone() }
+        Machine {
+            state: State::default(),
+            happened: Vec::new(),
+            replica: self.clone(),
+        }
     }
 }
 
@@ -103,9 +115,19 @@ impl StateMachine for Machine {
 
     fn publish(&mut self, at: Position) {
         self.state.advance(self.state.term().max(at.term), at.index);
-        *self.replica.shared.view.write().unwrap_or_else(PoisonError::into_inner) = self.state.clone();
+        *self
+            .replica
+            .shared
+            .view
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = self.state.clone();
         {
-            let mut events = self.replica.shared.events.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut events = self
+                .replica
+                .shared
+                .events
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             for (version, happened) in self.happened.drain(..) {
                 events.add(version, happened);
             }
@@ -118,10 +140,19 @@ impl StateMachine for Machine {
         Box::new(self.state.clone().records())
     }
 
-    fn restore(&mut self, at: Position, records: &mut dyn Iterator<Item = Result<Bytes, SnapshotError>>) -> Result<(), String> {
+    fn restore(
+        &mut self,
+        at: Position,
+        records: &mut dyn Iterator<Item = Result<Bytes, SnapshotError>>,
+    ) -> Result<(), String> {
         self.state = State::from_records(records).map_err(|error| error.to_string())?;
         self.happened.clear();
-        self.replica.shared.events.lock().unwrap_or_else(PoisonError::into_inner).reset(at.index);
+        self.replica
+            .shared
+            .events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .reset(at.index);
         Ok(())
     }
 }

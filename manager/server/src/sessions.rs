@@ -25,10 +25,18 @@ struct Session {
 
 impl Sessions {
     /// Begins anew: these nodes were there under the leader before.
-    pub(crate) fn begin(&mut self, period: Duration, known: impl IntoIterator<Item = String>, now: Instant) {
+    pub(crate) fn begin(
+        &mut self,
+        period: Duration,
+        known: impl IntoIterator<Item = String>,
+        now: Instant,
+    ) {
         self.period = period;
         let deadline = now + period * GRACE + AFTER_ELECTION;
-        self.nodes = known.into_iter().map(|node| (node, Session { id: None, deadline })).collect();
+        self.nodes = known
+            .into_iter()
+            .map(|node| (node, Session { id: None, deadline }))
+            .collect();
     }
 
     /// Sets how often nodes speak.
@@ -45,7 +53,13 @@ impl Sessions {
     pub(crate) fn open(&mut self, node: &str, term: u64, now: Instant) -> String {
         self.drawn += 1;
         let id = format!("{term}-{}", self.drawn);
-        self.nodes.insert(node.to_owned(), Session { id: Some(id.clone()), deadline: now + self.period * GRACE });
+        self.nodes.insert(
+            node.to_owned(),
+            Session {
+                id: Some(id.clone()),
+                deadline: now + self.period * GRACE,
+            },
+        );
         id
     }
 
@@ -62,12 +76,19 @@ impl Sessions {
 
     /// Whether a session is still the one of its node.
     pub(crate) fn holds(&self, node: &str, id: &str) -> bool {
-        self.nodes.get(node).is_some_and(|session| session.id.as_deref() == Some(id))
+        self.nodes
+            .get(node)
+            .is_some_and(|session| session.id.as_deref() == Some(id))
     }
 
     /// Takes out the nodes that were silent too long.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<String> {
-        let gone: Vec<String> = self.nodes.iter().filter(|(_, session)| session.deadline <= now).map(|(node, _)| node.clone()).collect();
+        let gone: Vec<String> = self
+            .nodes
+            .iter()
+            .filter(|(_, session)| session.deadline <= now)
+            .map(|(node, _)| node.clone())
+            .collect();
         for node in &gone {
             self.nodes.remove(node);
         }
@@ -76,7 +97,10 @@ impl Sessions {
 
     /// A node that could not be marked as silent: it expires again at once, unless it has come meanwhile.
     pub(crate) fn suspect(&mut self, node: String, now: Instant) {
-        self.nodes.entry(node).or_insert(Session { id: None, deadline: now });
+        self.nodes.entry(node).or_insert(Session {
+            id: None,
+            deadline: now,
+        });
     }
 
     /// A node has left or was removed.
@@ -98,12 +122,21 @@ mod tests {
         let id = sessions.open("new", 7, start);
         assert!(sessions.heard("new", &id, start + second));
         assert!(!sessions.heard("old", &id, start), "no session yet");
-        assert!(sessions.expire(start + second * (GRACE + 1) - Duration::from_millis(1)).is_empty());
+        assert!(
+            sessions
+                .expire(start + second * (GRACE + 1) - Duration::from_millis(1))
+                .is_empty()
+        );
         assert_eq!(sessions.expire(start + second * (GRACE + 1)), ["new"]);
         assert!(!sessions.heard("new", &id, start), "it must come again");
-        assert_eq!(sessions.expire(start + second * GRACE + AFTER_ELECTION), ["old"]);
+        assert_eq!(
+            sessions.expire(start + second * GRACE + AFTER_ELECTION),
+            ["old"]
+        );
         let again = sessions.open("new", 7, start);
         let second_time = sessions.open("new", 7, start);
-        assert!(again != id && sessions.holds("new", &second_time) && !sessions.holds("new", &again));
+        assert!(
+            again != id && sessions.holds("new", &second_time) && !sessions.holds("new", &again)
+        );
     }
 }

@@ -33,7 +33,9 @@ impl Ready {
 impl Tls {
     /// Shows this credential.
     pub fn new(credential: Credential) -> Result<Self, IdentityError> {
-        Ok(Tls { now: Arc::new(ArcSwap::from_pointee(Ready::of(credential)?)) })
+        Ok(Tls {
+            now: Arc::new(ArcSwap::from_pointee(Ready::of(credential)?)),
+        })
     }
 
     /// Shows another one from now on; connections that exist stay.

@@ -30,7 +30,10 @@ pub(crate) struct Peers {
 
 impl Peers {
     pub(crate) fn new(tls: Tls) -> Self {
-        Peers { tls, channels: Arc::default() }
+        Peers {
+            tls,
+            channels: Arc::default(),
+        }
     }
 
     /// The channel to that node at that address: nobody else is believed there.
@@ -40,8 +43,9 @@ impl Peers {
         if let Some(channel) = channels.get(&key) {
             return Ok(channel.clone());
         }
-        let name = ServerName::try_from(member.node_id.clone())
-            .map_err(|_| TransportError::Unreachable(format!("`{}` is no id of a node", member.node_id)))?;
+        let name = ServerName::try_from(member.node_id.clone()).map_err(|_| {
+            TransportError::Unreachable(format!("`{}` is no id of a node", member.node_id))
+        })?;
         let tls = self.tls.clone();
         let channel = api::connect::tls(&member.address, move || tls.client(), name);
         channels.insert(key, channel.clone());
@@ -50,12 +54,20 @@ impl Peers {
 
     pub(crate) fn raft(&self, member: &Member) -> Result<RaftClient<Channel>, TransportError> {
         let client = RaftClient::new(self.channel(member)?);
-        Ok(client.max_decoding_message_size(usize::MAX).max_encoding_message_size(usize::MAX))
+        Ok(client
+            .max_decoding_message_size(usize::MAX)
+            .max_encoding_message_size(usize::MAX))
     }
 }
 
 impl Transport for Peers {
-    async fn call(&self, to: &Member, rpc: Rpc, message: Bytes, deadline: Duration) -> Result<Bytes, TransportError> {
+    async fn call(
+        &self,
+        to: &Member,
+        rpc: Rpc,
+        message: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, TransportError> {
         let mut client = self.raft(to)?;
         let request = Request::new(RaftMessage { body: message });
         let asking = async {
@@ -69,24 +81,35 @@ impl Transport for Peers {
         match tokio::time::timeout(deadline, asking).await {
             Ok(Ok(reply)) => Ok(reply.into_inner().body),
             Ok(Err(status)) => Err(failure(to, &status)),
-            Err(_) => Err(TransportError::Broken(format!("{to} did not answer within {deadline:?}"))),
+            Err(_) => Err(TransportError::Broken(format!(
+                "{to} did not answer within {deadline:?}"
+            ))),
         }
     }
 
-    async fn send_snapshot(&self, to: &Member, records: SnapshotStream) -> Result<Bytes, TransportError> {
+    async fn send_snapshot(
+        &self,
+        to: &Member,
+        records: SnapshotStream,
+    ) -> Result<Bytes, TransportError> {
         let mut client = self.raft(to)?;
         let (feed, messages) = mpsc::channel(4);
         let feeding = tokio::spawn(feed_all(records, feed));
-        let sent = tokio::time::timeout(SNAPSHOT, client.snapshot(ReceiverStream::new(messages))).await;
+        let sent =
+            tokio::time::timeout(SNAPSHOT, client.snapshot(ReceiverStream::new(messages))).await;
         feeding.abort();
         // A task that was stopped had nothing more to say.
         if let Ok(Err(error)) = feeding.await {
-            return Err(TransportError::Broken(format!("read the snapshot for {to}: {error}")));
+            return Err(TransportError::Broken(format!(
+                "read the snapshot for {to}: {error}"
+            )));
         }
         match sent {
             Ok(Ok(reply)) => Ok(reply.into_inner().body),
             Ok(Err(status)) => Err(failure(to, &status)),
-            Err(_) => Err(TransportError::Broken(format!("{to} did not take the snapshot within {SNAPSHOT:?}"))),
+            Err(_) => Err(TransportError::Broken(format!(
+                "{to} did not take the snapshot within {SNAPSHOT:?}"
+            ))),
         }
     }
 }
@@ -104,7 +127,10 @@ async fn feed_all(mut records: SnapshotStream, feed: mpsc::Sender<RaftMessage>) 
 fn failure(to: &Member, status: &Status) -> TransportError {
     let reason = format!("{to}: {}", status.message());
     match status.code() {
-        Code::Unavailable | Code::PermissionDenied | Code::Unauthenticated | Code::FailedPrecondition => TransportError::Unreachable(reason),
+        Code::Unavailable
+        | Code::PermissionDenied
+        | Code::Unauthenticated
+        | Code::FailedPrecondition => TransportError::Unreachable(reason),
         _ => TransportError::Broken(reason),
     }
 }

@@ -68,18 +68,30 @@ pub struct Removal {
 impl Change {
     /// The object comes to be.
     pub fn create(object: impl Into<Kind>) -> Self {
-        Change { action: Some(Action::Create(Object { kind: Some(object.into()) })) }
+        Change {
+            action: Some(Action::Create(Object {
+                kind: Some(object.into()),
+            })),
+        }
     }
 
     /// The object is replaced; `meta.version` names the version that this one is based on.
     pub fn update(object: impl Into<Kind>) -> Self {
-        Change { action: Some(Action::Update(Object { kind: Some(object.into()) })) }
+        Change {
+            action: Some(Action::Update(Object {
+                kind: Some(object.into()),
+            })),
+        }
     }
 
     /// The object goes, if it still is as it was when `object` was read.
     pub fn remove<T: crate::Stored>(object: &T) -> Self {
         Change {
-            action: Some(Action::Remove(Removal { table: T::TABLE, id: object.id().to_owned(), version: object.meta().version })),
+            action: Some(Action::Remove(Removal {
+                table: T::TABLE,
+                id: object.id().to_owned(),
+                version: object.meta().version,
+            })),
         }
     }
 }

@@ -28,7 +28,9 @@ pub struct Event {
 
 /// The events asked for are not kept any more: list the objects, and watch from the list's version on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("events up to version {oldest} are no longer kept (asked for those after {asked}): list again, then watch from there")]
+#[error(
+    "events up to version {oldest} are no longer kept (asked for those after {asked}): list again, then watch from there"
+)]
 pub struct Compacted {
     /// Version after which events were asked for.
     pub asked: u64,
@@ -49,7 +51,12 @@ pub struct EventRing {
 impl EventRing {
     /// A ring that keeps that many events.
     pub fn new(capacity: usize) -> Self {
-        EventRing { events: VecDeque::new(), capacity, complete_after: 0, newest: 0 }
+        EventRing {
+            events: VecDeque::new(),
+            capacity,
+            complete_after: 0,
+            newest: 0,
+        }
     }
 
     /// The version up to which it has heard.
@@ -63,9 +70,15 @@ impl EventRing {
         self.events.extend(events);
         while self.events.len() > self.capacity {
             // The events of an entry are kept together or not at all.
-            let Some(gone) = self.events.pop_front().map(|event| event.version) else { break };
+            let Some(gone) = self.events.pop_front().map(|event| event.version) else {
+                break;
+            };
             self.complete_after = gone;
-            while self.events.front().is_some_and(|event| event.version == gone) {
+            while self
+                .events
+                .front()
+                .is_some_and(|event| event.version == gone)
+            {
                 self.events.pop_front();
             }
         }
@@ -81,9 +94,14 @@ impl EventRing {
     /// What happened after that version.
     pub fn after(&self, version: u64) -> Result<impl Iterator<Item = &Event>, Compacted> {
         if version < self.complete_after {
-            return Err(Compacted { asked: version, oldest: self.complete_after });
+            return Err(Compacted {
+                asked: version,
+                oldest: self.complete_after,
+            });
         }
-        let from = self.events.partition_point(|event| event.version <= version);
+        let from = self
+            .events
+            .partition_point(|event| event.version <= version);
         Ok(self.events.range(from..))
     }
 }

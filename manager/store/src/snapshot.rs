@@ -48,7 +48,9 @@ struct Request {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// A later version of this program wrote it.
-    #[error("the state is of feature level {found}, this version understands {FEATURE_LEVEL}: start the version that was here before, or a later one")]
+    #[error(
+        "the state is of feature level {found}, this version understands {FEATURE_LEVEL}: start the version that was here before, or a later one"
+    )]
     TooNew {
         /// Its level.
         found: u32,
@@ -70,7 +72,11 @@ impl State {
     /// The state as records: a head, the objects by table and id, the remembered requests by age.
     pub fn records(self) -> impl Iterator<Item = Bytes> + Send + Sync {
         let level = self.cluster().map_or(0, |cluster| cluster.feature_level);
-        let head = Part::Head(Head { feature_level: level, version: self.version, term: self.term });
+        let head = Part::Head(Head {
+            feature_level: level,
+            version: self.version,
+            term: self.term,
+        });
         let objects = objects(&self.clusters)
             .chain(objects(&self.nodes))
             .chain(objects(&self.tasks))
@@ -78,13 +84,21 @@ impl State {
         let answers = self.requests.clone();
         let requests = self.request_order.into_iter().filter_map(move |id| {
             let reply = answers.get(&id)?.clone();
-            Some(Part::Request(Request { id: id.to_string(), reply }))
+            Some(Part::Request(Request {
+                id: id.to_string(),
+                reply,
+            }))
         });
-        std::iter::once(head).chain(objects).chain(requests).map(|part| Record { part: Some(part) }.encode_to_vec().into())
+        std::iter::once(head)
+            .chain(objects)
+            .chain(requests)
+            .map(|part| Record { part: Some(part) }.encode_to_vec().into())
     }
 
     /// The state that records stand for.
-    pub fn from_records<E: ToString>(records: impl Iterator<Item = Result<Bytes, E>>) -> Result<State, RestoreError> {
+    pub fn from_records<E: ToString>(
+        records: impl Iterator<Item = Result<Bytes, E>>,
+    ) -> Result<State, RestoreError> {
         let mut state = State::default();
         let mut number = 0;
         for record in records {
@@ -95,7 +109,9 @@ impl State {
             match record.part {
                 Some(Part::Head(head)) if number == 1 => {
                     if head.feature_level > FEATURE_LEVEL {
-                        return Err(RestoreError::TooNew { found: head.feature_level });
+                        return Err(RestoreError::TooNew {
+                            found: head.feature_level,
+                        });
                     }
                     (state.version, state.term) = (head.version, head.term);
                 }
@@ -105,10 +121,18 @@ impl State {
                     state.requests.insert(id.clone(), request.reply);
                     state.request_order.push_back(id);
                 }
-                _ => return Err(garbled("of a kind that this version does not know, or out of place".to_owned())),
+                _ => {
+                    return Err(garbled(
+                        "of a kind that this version does not know, or out of place".to_owned(),
+                    ));
+                }
             }
         }
-        if number == 0 { Err(RestoreError::Empty) } else { Ok(state) }
+        if number == 0 {
+            Err(RestoreError::Empty)
+        } else {
+            Ok(state)
+        }
     }
 
     fn put(&mut self, object: Kind) {
@@ -121,9 +145,15 @@ impl State {
     }
 }
 
-fn objects<T: crate::Stored>(table: &crate::Table<T>) -> impl Iterator<Item = Part> + Send + Sync + use<T>
+fn objects<T: crate::Stored>(
+    table: &crate::Table<T>,
+) -> impl Iterator<Item = Part> + Send + Sync + use<T>
 where
     Arc<T>: Into<Kind>,
 {
-    table.clone().into_objects().map(|object| Part::Object(Object { kind: Some(object.into()) }))
+    table.clone().into_objects().map(|object| {
+        Part::Object(Object {
+            kind: Some(object.into()),
+        })
+    })
 }

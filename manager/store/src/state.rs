@@ -85,15 +85,28 @@ impl State {
     /// Applies one transaction of the entry that [`State::advance`] named: all of it, or nothing.
     pub fn apply(&mut self, transaction: Transaction) -> Applied {
         if let Some(reply) = self.requests.get(transaction.request_id.as_str()) {
-            return Applied { reply: reply.clone(), events: Vec::new() };
+            return Applied {
+                reply: reply.clone(),
+                events: Vec::new(),
+            };
         }
-        let Transaction { request_id, term, at_ms, changes, .. } = transaction;
+        let Transaction {
+            request_id,
+            term,
+            at_ms,
+            changes,
+            ..
+        } = transaction;
         let (refusal, events) = if term != 0 && term != self.term {
             (Some(Refusal::fenced(term, self.term)), Vec::new())
         } else {
             // A copy is free; a refused transaction leaves no trace of its first changes.
             let before = self.clone();
-            match changes.into_iter().map(|change| self.change(change, at_ms)).collect::<Result<Vec<_>, _>>() {
+            match changes
+                .into_iter()
+                .map(|change| self.change(change, at_ms))
+                .collect::<Result<Vec<_>, _>>()
+            {
                 Ok(events) => (None, events),
                 Err(refusal) => {
                     *self = before;
@@ -101,9 +114,14 @@ impl State {
                 }
             }
         };
-        let reply = TransactionReply { version: self.version, refusal };
+        let reply = TransactionReply {
+            version: self.version,
+            refusal,
+        };
         // One that was overtaken may be tried again under the same id.
-        let again = |refusal: &Refusal| matches!(refusal.kind(), RefusalKind::Overtaken | RefusalKind::Fenced);
+        let again = |refusal: &Refusal| {
+            matches!(refusal.kind(), RefusalKind::Overtaken | RefusalKind::Fenced)
+        };
         if !reply.refusal.as_ref().is_some_and(again) {
             self.remember(&request_id, &reply);
         }
@@ -133,11 +151,21 @@ impl State {
         let unknown = || Refusal::invalid("a change of a kind that this version does not know");
         let version = self.version;
         let (what, object) = match change.action.ok_or_else(unknown)? {
-            Action::Create(Object { kind }) => (What::Created, self.create(kind.ok_or_else(unknown)?, version, at_ms)?),
-            Action::Update(Object { kind }) => (What::Updated, self.update(kind.ok_or_else(unknown)?, version, at_ms)?),
+            Action::Create(Object { kind }) => (
+                What::Created,
+                self.create(kind.ok_or_else(unknown)?, version, at_ms)?,
+            ),
+            Action::Update(Object { kind }) => (
+                What::Updated,
+                self.update(kind.ok_or_else(unknown)?, version, at_ms)?,
+            ),
             Action::Remove(removal) => (What::Removed, self.remove(&removal).ok_or_else(unknown)??),
         };
-        Ok(Event { version, what, object })
+        Ok(Event {
+            version,
+            what,
+            object,
+        })
     }
 
     fn create(&mut self, object: Kind, version: u64, at_ms: i64) -> Result<Kind, Refusal> {
@@ -166,7 +194,9 @@ impl State {
     /// None for a table that this version does not know.
     fn remove(&mut self, removal: &Removal) -> Option<Result<Kind, Refusal>> {
         match removal.table {
-            Cluster::TABLE => Some(Err(Refusal::invalid("the cluster itself cannot be removed"))),
+            Cluster::TABLE => Some(Err(Refusal::invalid(
+                "the cluster itself cannot be removed",
+            ))),
             Node::TABLE => Some(remove(&mut self.nodes, removal)),
             Task::TABLE => Some(remove(&mut self.tasks, removal)),
             Config::TABLE => Some(remove(&mut self.configs, removal)),
@@ -175,7 +205,12 @@ impl State {
     }
 }
 
-fn create<T: Stored>(table: &mut Table<T>, mut object: T, version: u64, at_ms: i64) -> Result<Kind, Refusal>
+fn create<T: Stored>(
+    table: &mut Table<T>,
+    mut object: T,
+    version: u64,
+    at_ms: i64,
+) -> Result<Kind, Refusal>
 where
     Arc<T>: Into<Kind>,
 {
@@ -185,12 +220,19 @@ where
     Ok(table.put(object).into())
 }
 
-fn update<T: Stored>(table: &mut Table<T>, mut object: T, version: u64, at_ms: i64) -> Result<Kind, Refusal>
+fn update<T: Stored>(
+    table: &mut Table<T>,
+    mut object: T,
+    version: u64,
+    at_ms: i64,
+) -> Result<Kind, Refusal>
 where
     Arc<T>: Into<Kind>,
 {
     table.check_update(&object)?;
-    let created_ms = table.get(object.id()).map_or(at_ms, |known| known.meta().created_ms);
+    let created_ms = table
+        .get(object.id())
+        .map_or(at_ms, |known| known.meta().created_ms);
     let meta = object.meta_mut();
     (meta.version, meta.created_ms, meta.updated_ms) = (version, created_ms, at_ms);
     Ok(table.put(object).into())
@@ -201,6 +243,8 @@ where
     Arc<T>: Into<Kind>,
 {
     table.check_version(&removal.id, removal.version)?;
-    let taken = table.take(&removal.id).ok_or_else(|| Refusal::missing(T::NOUN, &removal.id))?;
+    let taken = table
+        .take(&removal.id)
+        .ok_or_else(|| Refusal::missing(T::NOUN, &removal.id))?;
     Ok(taken.into())
 }

@@ -16,13 +16,21 @@ pub struct Table<T> {
 
 impl<T> Clone for Table<T> {
     fn clone(&self) -> Self {
-        Table { by_id: self.by_id.clone(), by_name: self.by_name.clone(), by_group: self.by_group.clone() }
+        Table {
+            by_id: self.by_id.clone(),
+            by_name: self.by_name.clone(),
+            by_group: self.by_group.clone(),
+        }
     }
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Table { by_id: OrdMap::new(), by_name: OrdMap::new(), by_group: OrdMap::new() }
+        Table {
+            by_id: OrdMap::new(),
+            by_name: OrdMap::new(),
+            by_group: OrdMap::new(),
+        }
     }
 }
 
@@ -39,7 +47,11 @@ impl<T: Stored> Table<T> {
 
     /// The objects of a group, by id.
     pub fn in_group(&self, group: &str) -> impl Iterator<Item = &Arc<T>> {
-        self.by_group.get(group).into_iter().flatten().filter_map(|id| self.get(id))
+        self.by_group
+            .get(group)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.get(id))
     }
 
     /// All of them, by id.
@@ -56,7 +68,10 @@ impl<T: Stored> Table<T> {
     pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = &Arc<T>> {
         let from = Arc::<str>::from(prefix);
         let prefix = prefix.to_owned();
-        self.by_id.range(from..).map(|(_, object)| object).take_while(move |object| object.id().starts_with(&prefix))
+        self.by_id
+            .range(from..)
+            .map(|(_, object)| object)
+            .take_while(move |object| object.id().starts_with(&prefix))
     }
 
     /// How many there are.
@@ -88,15 +103,24 @@ impl<T: Stored> Table<T> {
 
     /// Tells whether an object is there, in that version; 0 is any.
     pub(crate) fn check_version(&self, id: &str, version: u64) -> Result<(), Refusal> {
-        let Some(known) = self.get(id) else { return Err(Refusal::missing(T::NOUN, id)) };
+        let Some(known) = self.get(id) else {
+            return Err(Refusal::missing(T::NOUN, id));
+        };
         if version != 0 && known.meta().version != version {
-            return Err(Refusal::overtaken(T::NOUN, id, version, known.meta().version));
+            return Err(Refusal::overtaken(
+                T::NOUN,
+                id,
+                version,
+                known.meta().version,
+            ));
         }
         Ok(())
     }
 
     fn check_name(&self, object: &T) -> Result<(), Refusal> {
-        let Some(name) = object.unique_name() else { return Ok(()) };
+        let Some(name) = object.unique_name() else {
+            return Ok(());
+        };
         match self.by_name.get(name) {
             Some(holder) if &**holder != object.id() => Err(Refusal::exists(T::NOUN, name)),
             _ => Ok(()),
@@ -119,7 +143,8 @@ impl<T: Stored> Table<T> {
                     ids.insert(id.clone());
                 }
                 None => {
-                    self.by_group.insert(Arc::from(group), OrdSet::unit(id.clone()));
+                    self.by_group
+                        .insert(Arc::from(group), OrdSet::unit(id.clone()));
                 }
             }
         }
@@ -136,7 +161,9 @@ impl<T: Stored> Table<T> {
 
     /// Takes what the indexes know of an object out of them.
     fn forget(&mut self, id: &str) {
-        let Some(known) = self.by_id.get(id) else { return };
+        let Some(known) = self.by_id.get(id) else {
+            return;
+        };
         if let Some(name) = known.unique_name() {
             self.by_name.remove(name);
         }

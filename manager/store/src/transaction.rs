@@ -78,7 +78,10 @@ pub enum RefusalKind {
 
 impl Refusal {
     fn new(kind: RefusalKind, message: String) -> Self {
-        Refusal { kind: kind.into(), message }
+        Refusal {
+            kind: kind.into(),
+            message,
+        }
     }
 
     /// It makes no sense.
@@ -93,16 +96,24 @@ impl Refusal {
 
     /// An id or a name is taken.
     pub fn exists(noun: &str, name: &str) -> Self {
-        Refusal::new(RefusalKind::Exists, format!("a {noun} `{name}` exists already"))
+        Refusal::new(
+            RefusalKind::Exists,
+            format!("a {noun} `{name}` exists already"),
+        )
     }
 
     pub(crate) fn overtaken(noun: &str, id: &str, based_on: u64, now: u64) -> Self {
-        let message = format!("{noun} `{id}` was changed meanwhile (version {now}, this change is based on {based_on}); look at it and try again");
+        let message = format!(
+            "{noun} `{id}` was changed meanwhile (version {now}, this change is based on {based_on}); look at it and try again"
+        );
         Refusal::new(RefusalKind::Overtaken, message)
     }
 
     pub(crate) fn fenced(built: u64, now: u64) -> Self {
-        Refusal::new(RefusalKind::Fenced, format!("the leader of term {built} was replaced in term {now}"))
+        Refusal::new(
+            RefusalKind::Fenced,
+            format!("the leader of term {built} was replaced in term {now}"),
+        )
     }
 }
 

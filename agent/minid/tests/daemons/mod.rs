@@ -25,7 +25,9 @@ pub(crate) struct Daemons {
 /// A request under an id.
 pub(crate) fn request_id<T>(message: T, id: &str) -> Request<T> {
     let mut request = Request::new(message);
-    request.metadata_mut().insert(api::metadata::REQUEST_ID, id.parse().expect("text"));
+    request
+        .metadata_mut()
+        .insert(api::metadata::REQUEST_ID, id.parse().expect("text"));
     request
 }
 
@@ -35,7 +37,11 @@ pub(crate) fn is_ready(node: &Node) -> bool {
 
 impl Daemons {
     pub(crate) fn new() -> Self {
-        Daemons { directory: tempfile::tempdir().expect("a directory"), running: BTreeMap::new(), ports: BTreeMap::new() }
+        Daemons {
+            directory: tempfile::tempdir().expect("a directory"),
+            running: BTreeMap::new(),
+            ports: BTreeMap::new(),
+        }
     }
 
     fn home(&self, name: &str) -> PathBuf {
@@ -58,7 +64,11 @@ impl Daemons {
         });
         let home = self.home(name);
         std::fs::create_dir_all(&home).expect("a directory");
-        let log = std::fs::File::options().create(true).append(true).open(home.join("log")).expect("a log");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(home.join("log"))
+            .expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_minid"))
             .arg("--data-root")
             .arg(home.join("data"))
@@ -73,7 +83,11 @@ impl Daemons {
         self.running.insert(name.to_owned(), child);
         let deadline = Instant::now() + PATIENCE;
         while std::os::unix::net::UnixStream::connect(self.socket(name)).is_err() {
-            assert!(Instant::now() < deadline, "{name} does not answer: {}", self.log(name));
+            assert!(
+                Instant::now() < deadline,
+                "{name} does not answer: {}",
+                self.log(name)
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -100,22 +114,48 @@ impl Daemons {
     /// A channel to `manager` with the certificate of the node `name`.
     pub(crate) fn as_node(&self, name: &str, manager: &str) -> Channel {
         let vault = identity::Vault::at(self.home(name).join("data/cluster/node.json"));
-        let held = vault.load().expect("a vault").expect("an identity").expect("open");
+        let held = vault
+            .load()
+            .expect("a vault")
+            .expect("an identity")
+            .expect("open");
         let config = identity::client_config(&held.credential).expect("a client");
-        api::connect::tls(&self.address(manager), move || config.clone(), identity::server_name())
+        api::connect::tls(
+            &self.address(manager),
+            move || config.clone(),
+            identity::server_name(),
+        )
     }
 
     pub(crate) async fn host(&self, name: &str) -> HostReply {
-        self.host_client(name).get_host(GetHostRequest {}).await.expect("a host").into_inner()
+        self.host_client(name)
+            .get_host(GetHostRequest {})
+            .await
+            .expect("a host")
+            .into_inner()
     }
 
     pub(crate) async fn init(&self, name: &str, spec: ClusterSpec) -> InitReply {
         let (advertise_address, listen_address) = (self.address(name), self.address(name));
-        let asked = InitRequest { advertise_address, listen_address, spec: Some(spec), ..InitRequest::default() };
-        self.host_client(name).init(asked).await.unwrap_or_else(|status| panic!("{status}\n{}", self.log(name))).into_inner()
+        let asked = InitRequest {
+            advertise_address,
+            listen_address,
+            spec: Some(spec),
+            ..InitRequest::default()
+        };
+        self.host_client(name)
+            .init(asked)
+            .await
+            .unwrap_or_else(|status| panic!("{status}\n{}", self.log(name)))
+            .into_inner()
     }
 
-    pub(crate) async fn join(&self, name: &str, token: &str, manager: &str) -> Result<JoinReply, Status> {
+    pub(crate) async fn join(
+        &self,
+        name: &str,
+        token: &str,
+        manager: &str,
+    ) -> Result<JoinReply, Status> {
         let asked = JoinRequest {
             token: token.to_owned(),
             manager_addresses: vec![self.address(manager)],
@@ -123,12 +163,23 @@ impl Daemons {
             listen_address: self.address(name),
             ..JoinRequest::default()
         };
-        self.host_client(name).join(asked).await.map(Response::into_inner)
+        self.host_client(name)
+            .join(asked)
+            .await
+            .map(Response::into_inner)
     }
 
     pub(crate) async fn try_nodes(&self, name: &str) -> Result<Vec<Node>, Status> {
-        let reply = self.control(name).list_nodes(ListNodesRequest {}).await?.into_inner();
-        Ok(reply.nodes.into_iter().map(|view| view.node.expect("a node")).collect())
+        let reply = self
+            .control(name)
+            .list_nodes(ListNodesRequest {})
+            .await?
+            .into_inner();
+        Ok(reply
+            .nodes
+            .into_iter()
+            .map(|view| view.node.expect("a node"))
+            .collect())
     }
 
     pub(crate) async fn nodes(&self, name: &str) -> Vec<Node> {
@@ -140,37 +191,77 @@ impl Daemons {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Ok(reply) = self.control(name).list_nodes(ListNodesRequest {}).await
-                && let Some(view) = reply.into_inner().nodes.into_iter().find(|view| view.leader)
+                && let Some(view) = reply
+                    .into_inner()
+                    .nodes
+                    .into_iter()
+                    .find(|view| view.leader)
             {
                 return view.node.expect("a node").description.hostname;
             }
-            assert!(Instant::now() < deadline, "nobody leads: {}", self.log(name));
+            assert!(
+                Instant::now() < deadline,
+                "nobody leads: {}",
+                self.log(name)
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     pub(crate) async fn voters(&self, name: &str) -> usize {
         let status = self.control(name).get_status(GetStatusRequest {}).await;
-        status.map_or(0, |status| status.get_ref().managers.iter().filter(|manager| manager.voter).count())
+        status.map_or(0, |status| {
+            status
+                .get_ref()
+                .managers
+                .iter()
+                .filter(|manager| manager.voter)
+                .count()
+        })
     }
 
     pub(crate) async fn spec(&self, name: &str, node: &str) -> NodeSpec {
         let nodes = self.nodes(name).await;
-        nodes.into_iter().find(|known| known.id == node).expect("a node").spec
+        nodes
+            .into_iter()
+            .find(|known| known.id == node)
+            .expect("a node")
+            .spec
     }
 
-    pub(crate) async fn update(&self, name: &str, node: &str, spec: NodeSpec) -> Result<(), Status> {
-        let asked = UpdateNodeRequest { node: node.to_owned(), version: 0, spec: Some(spec) };
+    pub(crate) async fn update(
+        &self,
+        name: &str,
+        node: &str,
+        spec: NodeSpec,
+    ) -> Result<(), Status> {
+        let asked = UpdateNodeRequest {
+            node: node.to_owned(),
+            version: 0,
+            spec: Some(spec),
+        };
         self.control(name).update_node(asked).await.map(drop)
     }
 
     pub(crate) async fn config(&self, name: &str, config: &str) -> Result<(), Status> {
-        let spec = ConfigSpec { name: config.to_owned(), data: "data".into(), ..ConfigSpec::default() };
-        self.control(name).create_config(CreateConfigRequest { spec: Some(spec) }).await.map(drop)
+        let spec = ConfigSpec {
+            name: config.to_owned(),
+            data: "data".into(),
+            ..ConfigSpec::default()
+        };
+        self.control(name)
+            .create_config(CreateConfigRequest { spec: Some(spec) })
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn backup(&self, name: &str) -> Vec<u8> {
-        let mut stream = self.control(name).backup(BackupRequest {}).await.expect("a backup").into_inner();
+        let mut stream = self
+            .control(name)
+            .backup(BackupRequest {})
+            .await
+            .expect("a backup")
+            .into_inner();
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.message().await.expect("a chunk") {
             bytes.extend_from_slice(&chunk.data);
@@ -180,10 +271,23 @@ impl Daemons {
 
     pub(crate) async fn restore(&self, name: &str, backup: &[u8]) -> Result<InitReply, Status> {
         let (advertise_address, listen_address) = (self.address(name), self.address(name));
-        let init = InitRequest { advertise_address, listen_address, ..InitRequest::default() };
-        let mut messages = vec![RestoreRequest { init: Some(init), data: Default::default() }];
-        messages.extend(backup.chunks(1000).map(|chunk| RestoreRequest { init: None, data: chunk.to_vec().into() }));
-        self.host_client(name).restore(tokio_stream::iter(messages)).await.map(Response::into_inner)
+        let init = InitRequest {
+            advertise_address,
+            listen_address,
+            ..InitRequest::default()
+        };
+        let mut messages = vec![RestoreRequest {
+            init: Some(init),
+            data: Default::default(),
+        }];
+        messages.extend(backup.chunks(1000).map(|chunk| RestoreRequest {
+            init: None,
+            data: chunk.to_vec().into(),
+        }));
+        self.host_client(name)
+            .restore(tokio_stream::iter(messages))
+            .await
+            .map(Response::into_inner)
     }
 
     /// Waits until it holds; prints every log when it does not.
@@ -191,7 +295,11 @@ impl Daemons {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self).await {
             if Instant::now() > deadline {
-                let logs: Vec<String> = self.ports.keys().map(|name| format!("---- {name}\n{}", self.log(name))).collect();
+                let logs: Vec<String> = self
+                    .ports
+                    .keys()
+                    .map(|name| format!("---- {name}\n{}", self.log(name)))
+                    .collect();
                 panic!("not within {PATIENCE:?}: {what}\n{}", logs.join("\n"));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

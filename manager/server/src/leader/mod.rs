@@ -42,23 +42,35 @@ pub(crate) async fn lead(manager: Manager) {
     }
 }
 
-fn same(leadership: &mut tokio::sync::watch::Receiver<consensus::Leadership>, term: consensus::Leadership) -> bool {
+fn same(
+    leadership: &mut tokio::sync::watch::Receiver<consensus::Leadership>,
+    term: consensus::Leadership,
+) -> bool {
     *leadership.borrow_and_update() == term
 }
 
 /// Takes over the sessions: nodes that were there must come again, and are given time to.
 fn begin(manager: &Manager) {
     let view = manager.replica().view();
-    let period = view.cluster().map_or(5000, |cluster| cluster.spec.node_heartbeat_ms);
+    let period = view
+        .cluster()
+        .map_or(5000, |cluster| cluster.spec.node_heartbeat_ms);
     let known = nodes::there(&view);
-    manager.sessions().begin(Duration::from_millis(u64::from(period)), known, Instant::now());
+    manager.sessions().begin(
+        Duration::from_millis(u64::from(period)),
+        known,
+        Instant::now(),
+    );
 }
 
 /// One look at everything. What cannot be done now is tried at the next.
 async fn look(manager: &Manager) {
     let outcomes = [
         ("mark silent nodes", nodes::mark_silent(manager).await),
-        ("keep the group as the cluster wants it", membership::keep(manager).await),
+        (
+            "keep the group as the cluster wants it",
+            membership::keep(manager).await,
+        ),
         ("rotate the root", root::finish(manager).await),
         ("raise the feature level", root::level(manager).await),
     ];

@@ -11,13 +11,19 @@ use crate::manager::Manager;
 /// The nodes that were there, as far as anybody knew.
 pub(super) fn there(view: &View) -> Vec<String> {
     let there = |node: &&std::sync::Arc<Node>| node.status.state() == NodeState::Ready;
-    view.nodes().iter().filter(there).map(|node| node.id.clone()).collect()
+    view.nodes()
+        .iter()
+        .filter(there)
+        .map(|node| node.id.clone())
+        .collect()
 }
 
 /// Marks those whose session has run out.
 pub(super) async fn mark_silent(manager: &Manager) -> Result<(), Status> {
     let view = manager.replica().view();
-    let period = view.cluster().map_or(5000, |cluster| cluster.spec.node_heartbeat_ms);
+    let period = view
+        .cluster()
+        .map_or(5000, |cluster| cluster.spec.node_heartbeat_ms);
     let silent = {
         let mut sessions = manager.sessions();
         sessions.set_period(Duration::from_millis(u64::from(period)));
@@ -40,7 +46,10 @@ pub(super) async fn mark_silent(manager: &Manager) -> Result<(), Status> {
 }
 
 fn mark(view: &View, silent: &[String]) -> Vec<Change> {
-    let known = silent.iter().filter_map(|id| view.nodes().get(id)).filter(|node| node.status.state() != NodeState::Down);
+    let known = silent
+        .iter()
+        .filter_map(|id| view.nodes().get(id))
+        .filter(|node| node.status.state() != NodeState::Down);
     known
         .map(|node| {
             let mut node = Node::clone(node);

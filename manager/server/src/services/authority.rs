@@ -20,9 +20,15 @@ pub(crate) struct Authority(pub(crate) Manager);
 
 #[tonic::async_trait]
 impl Service for Authority {
-    async fn get_roots(&self, _: Request<GetRootsRequest>) -> Result<Response<GetRootsReply>, Status> {
+    async fn get_roots(
+        &self,
+        _: Request<GetRootsRequest>,
+    ) -> Result<Response<GetRootsReply>, Status> {
         let view = self.0.replica().view();
-        let roots_pem = view.cluster().map_or_else(|| self.0.tls().bundle().pem().to_owned(), |cluster| cluster.root.bundle_pem.clone());
+        let roots_pem = view.cluster().map_or_else(
+            || self.0.tls().bundle().pem().to_owned(),
+            |cluster| cluster.root.bundle_pem.clone(),
+        );
         Ok(Response::new(GetRootsReply { roots_pem }))
     }
 
@@ -36,7 +42,9 @@ impl Service for Authority {
         let now = Timestamp::now();
         self.0
             .change(&request_id, |view| {
-                let cluster = view.cluster().ok_or_else(|| Status::unavailable("this manager has not caught up yet"))?;
+                let cluster = view
+                    .cluster()
+                    .ok_or_else(|| Status::unavailable("this manager has not caught up yet"))?;
                 let (mut node, new) = match &node_id {
                     Some(id) => (known(view, id)?, false),
                     None => admitted(view, cluster, &asked, &address)?,
@@ -51,31 +59,53 @@ impl Service for Authority {
                     roots_pem: cluster.root.bundle_pem.clone(),
                     manager_addresses: manager_addresses(&self.0.status()),
                 };
-                Ok(vec![if new { Change::create(node) } else { Change::update(node) }])
+                Ok(vec![if new {
+                    Change::create(node)
+                } else {
+                    Change::update(node)
+                }])
             })
             .await?;
         if reply.node_id.is_empty() {
-            return Err(Status::aborted("this request was answered before; ask anew"));
+            return Err(Status::aborted(
+                "this request was answered before; ask anew",
+            ));
         }
         Ok(Response::new(reply))
     }
 }
 
 fn known(view: &View, id: &str) -> Result<Node, Status> {
-    let node = view.nodes().get(id).ok_or_else(|| Status::unauthenticated(format!("node {id} was removed from the cluster")))?;
+    let node = view.nodes().get(id).ok_or_else(|| {
+        Status::unauthenticated(format!("node {id} was removed from the cluster"))
+    })?;
     Ok(Node::clone(node))
 }
 
 /// The node that a joiner becomes. Its id follows from its key: a request that is repeated makes no second node.
-fn admitted(view: &View, cluster: &Cluster, asked: &IssueRequest, address: &str) -> Result<(Node, bool), Status> {
+fn admitted(
+    view: &View,
+    cluster: &Cluster,
+    asked: &IssueRequest,
+    address: &str,
+) -> Result<(Node, bool), Status> {
     let token: JoinToken = asked.token.parse().map_err(failure::identity)?;
-    let matches = |stored: &str| stored.parse::<JoinToken>().is_ok_and(|stored| stored.same_secret(&token));
-    let role = match (matches(&cluster.tokens.manager), matches(&cluster.tokens.worker)) {
+    let matches = |stored: &str| {
+        stored
+            .parse::<JoinToken>()
+            .is_ok_and(|stored| stored.same_secret(&token))
+    };
+    let role = match (
+        matches(&cluster.tokens.manager),
+        matches(&cluster.tokens.worker),
+    ) {
         (true, _) => NodeRole::Manager,
         (_, true) => NodeRole::Worker,
         _ => {
             let hint = "it may have been rotated: print the one that counts with `minictl cluster join-token worker` (or manager) on a manager";
-            return Err(Status::permission_denied(format!("the join token is not valid any more; {hint}")));
+            return Err(Status::permission_denied(format!(
+                "the join token is not valid any more; {hint}"
+            )));
         }
     };
     let digest = Sha256::digest(asked.request_pem.as_bytes());
@@ -83,16 +113,37 @@ fn admitted(view: &View, cluster: &Cluster, asked: &IssueRequest, address: &str)
     if let Some(node) = view.nodes().get(&id) {
         return Ok((Node::clone(node), false));
     }
-    let spec = NodeSpec { role: role.into(), availability: asked.availability, ..NodeSpec::default() };
+    let spec = NodeSpec {
+        role: role.into(),
+        availability: asked.availability,
+        ..NodeSpec::default()
+    };
     let description = asked.description.clone().unwrap_or_default();
-    let status = NodeStatus { state: NodeState::Unknown.into(), message: "it has not registered yet".to_owned(), address: address.to_owned() };
-    Ok((Node { id, spec, description, status, ..Node::default() }, true))
+    let status = NodeStatus {
+        state: NodeState::Unknown.into(),
+        message: "it has not registered yet".to_owned(),
+        address: address.to_owned(),
+    };
+    Ok((
+        Node {
+            id,
+            spec,
+            description,
+            status,
+            ..Node::default()
+        },
+        true,
+    ))
 }
 
 /// An id of 25 characters from a digest.
 fn id_of(digest: &[u8]) -> String {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
-    digest.iter().take(25).map(|byte| char::from(DIGITS[usize::from(byte % 32)])).collect()
+    digest
+        .iter()
+        .take(25)
+        .map(|byte| char::from(DIGITS[usize::from(byte % 32)]))
+        .collect()
 }
 
 /// A certificate that was issued.
@@ -104,20 +155,50 @@ pub(crate) struct Issued {
 }
 
 /// Issues a certificate as the cluster's settings want it.
-pub(crate) fn issue_for(cluster: &Cluster, request_pem: &str, node_id: &str, role: NodeRole, now: Timestamp) -> Result<Issued, Status> {
-    let root = RootCa::from_pem(&cluster.root.certificate_pem, &cluster.root.key_pem).map_err(failure::identity)?;
-    let life = SignedDuration::from_secs(i64::try_from(cluster.spec.certificate_life_s).unwrap_or(i64::MAX / 4));
+pub(crate) fn issue_for(
+    cluster: &Cluster,
+    request_pem: &str,
+    node_id: &str,
+    role: NodeRole,
+    now: Timestamp,
+) -> Result<Issued, Status> {
+    let root = RootCa::from_pem(&cluster.root.certificate_pem, &cluster.root.key_pem)
+        .map_err(failure::identity)?;
+    let life = SignedDuration::from_secs(
+        i64::try_from(cluster.spec.certificate_life_s).unwrap_or(i64::MAX / 4),
+    );
     let vouched = match role {
         NodeRole::Worker => Role::Worker,
         NodeRole::Manager => Role::Manager,
     };
-    let leaf = root.issue(request_pem, node_id, vouched, &cluster.id, Validity::from(now, life)).map_err(failure::identity)?;
-    let der = CertificateDer::from_pem_slice(leaf.as_bytes()).map_err(|error| Status::internal(error.to_string()))?;
+    let leaf = root
+        .issue(
+            request_pem,
+            node_id,
+            vouched,
+            &cluster.id,
+            Validity::from(now, life),
+        )
+        .map_err(failure::identity)?;
+    let der = CertificateDer::from_pem_slice(leaf.as_bytes())
+        .map_err(|error| Status::internal(error.to_string()))?;
     let seen = peer(&der).map_err(failure::identity)?;
-    let crossed = cluster.root.rotation.as_ref().map_or("", |rotation| rotation.cross_signed_pem.as_str());
-    let issuer = TrustBundle::from_pem(&cluster.root.certificate_pem).map_err(failure::identity)?.fingerprints().remove(0);
+    let crossed = cluster
+        .root
+        .rotation
+        .as_ref()
+        .map_or("", |rotation| rotation.cross_signed_pem.as_str());
+    let issuer = TrustBundle::from_pem(&cluster.root.certificate_pem)
+        .map_err(failure::identity)?
+        .fingerprints()
+        .remove(0);
     Ok(Issued {
         chain_pem: format!("{leaf}{crossed}"),
-        certificate: Certificate { serial: seen.serial, role: role.into(), not_after_ms: seen.not_after.as_millisecond(), issuer },
+        certificate: Certificate {
+            serial: seen.serial,
+            role: role.into(),
+            not_after_ms: seen.not_after.as_millisecond(),
+            issuer,
+        },
     })
 }

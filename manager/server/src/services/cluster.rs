@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use api::v1::{ClusterView, DescribeRequest, JoinTokensReply, ManagerStatus, StatusReply, UnlockKeyReply, UpdateClusterRequest};
+use api::v1::{
+    ClusterView, DescribeRequest, JoinTokensReply, ManagerStatus, StatusReply, UnlockKeyReply,
+    UpdateClusterRequest,
+};
 use identity::{JoinToken, RootCa, TrustBundle, UnlockKey};
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -24,7 +27,11 @@ pub(crate) async fn get(manager: &Manager) -> Result<ClusterView, Status> {
     show(&view)
 }
 
-pub(crate) async fn update(manager: &Manager, request_id: &str, asked: UpdateClusterRequest) -> Result<ClusterView, Status> {
+pub(crate) async fn update(
+    manager: &Manager,
+    request_id: &str,
+    asked: UpdateClusterRequest,
+) -> Result<ClusterView, Status> {
     if let Some(spec) = &asked.spec {
         check_spec(spec)?;
     }
@@ -57,14 +64,23 @@ pub(crate) async fn update(manager: &Manager, request_id: &str, asked: UpdateClu
 pub(crate) async fn tokens(manager: &Manager) -> Result<JoinTokensReply, Status> {
     let view = manager.read().await?;
     let tokens = cluster(&view)?.tokens.clone();
-    Ok(JoinTokensReply { tokens: Some(tokens), manager_addresses: manager_addresses(&manager.status()) })
+    Ok(JoinTokensReply {
+        tokens: Some(tokens),
+        manager_addresses: manager_addresses(&manager.status()),
+    })
 }
 
-pub(crate) async fn rotate_token(manager: &Manager, request_id: &str, role: NodeRole) -> Result<JoinTokensReply, Status> {
+pub(crate) async fn rotate_token(
+    manager: &Manager,
+    request_id: &str,
+    role: NodeRole,
+) -> Result<JoinTokensReply, Status> {
     manager
         .change(request_id, |view| {
             let mut cluster = Cluster::clone(cluster(view)?);
-            let digest = TrustBundle::from_pem(&cluster.root.bundle_pem).map_err(failure::identity)?.digest();
+            let digest = TrustBundle::from_pem(&cluster.root.bundle_pem)
+                .map_err(failure::identity)?
+                .digest();
             let token = JoinToken::generate(digest).to_string();
             match role {
                 NodeRole::Worker => cluster.tokens.worker = token,
@@ -78,22 +94,37 @@ pub(crate) async fn rotate_token(manager: &Manager, request_id: &str, role: Node
 
 pub(crate) async fn unlock_key(manager: &Manager) -> Result<UnlockKeyReply, Status> {
     let view = manager.read().await?;
-    Ok(UnlockKeyReply { key: cluster(&view)?.unlock_key.clone() })
+    Ok(UnlockKeyReply {
+        key: cluster(&view)?.unlock_key.clone(),
+    })
 }
 
 /// Begins to replace the root: both are trusted until every node has a certificate of the new one (see `leader/root.rs`).
-pub(crate) async fn rotate_root(manager: &Manager, request_id: &str) -> Result<ClusterView, Status> {
+pub(crate) async fn rotate_root(
+    manager: &Manager,
+    request_id: &str,
+) -> Result<ClusterView, Status> {
     manager
         .change(request_id, |view| {
             let mut cluster = Cluster::clone(cluster(view)?);
             if cluster.root.rotation.is_some() {
-                return Err(Status::failed_precondition("the root is being rotated already; see `minictl cluster ca`"));
+                return Err(Status::failed_precondition(
+                    "the root is being rotated already; see `minictl cluster ca`",
+                ));
             }
-            let old = RootCa::from_pem(&cluster.root.certificate_pem, &cluster.root.key_pem).map_err(failure::identity)?;
+            let old = RootCa::from_pem(&cluster.root.certificate_pem, &cluster.root.key_pem)
+                .map_err(failure::identity)?;
             let new = RootCa::generate(&cluster.id, Timestamp::now()).map_err(failure::identity)?;
-            let cross_signed_pem = old.cross_sign(&new, &cluster.id).map_err(failure::identity)?;
-            let bundle = TrustBundle::from_pem(&cluster.root.bundle_pem).and_then(|bundle| bundle.with(new.certificate_pem()));
-            cluster.root.rotation = Some(RootRotation { old_fingerprint: old.fingerprint(), cross_signed_pem, started_ms: now_ms() });
+            let cross_signed_pem = old
+                .cross_sign(&new, &cluster.id)
+                .map_err(failure::identity)?;
+            let bundle = TrustBundle::from_pem(&cluster.root.bundle_pem)
+                .and_then(|bundle| bundle.with(new.certificate_pem()));
+            cluster.root.rotation = Some(RootRotation {
+                old_fingerprint: old.fingerprint(),
+                cross_signed_pem,
+                started_ms: now_ms(),
+            });
             cluster.root.certificate_pem = new.certificate_pem().to_owned();
             cluster.root.key_pem = new.key_pem();
             trust(&mut cluster, &bundle.map_err(failure::identity)?)?;
@@ -107,7 +138,11 @@ pub(crate) async fn rotate_root(manager: &Manager, request_id: &str) -> Result<C
 pub(crate) fn trust(cluster: &mut Cluster, bundle: &TrustBundle) -> Result<(), Status> {
     cluster.root.bundle_pem = bundle.pem().to_owned();
     for token in [&mut cluster.tokens.worker, &mut cluster.tokens.manager] {
-        *token = token.parse::<JoinToken>().map_err(failure::identity)?.with_digest(bundle.digest()).to_string();
+        *token = token
+            .parse::<JoinToken>()
+            .map_err(failure::identity)?
+            .with_digest(bundle.digest())
+            .to_string();
     }
     Ok(())
 }
@@ -120,7 +155,11 @@ pub(crate) async fn status(manager: &Manager) -> Result<StatusReply, Status> {
         let client = manager.peers().raft(&member.member);
         async move {
             let asked = async { client.ok()?.describe(DescribeRequest {}).await.ok() };
-            tokio::time::timeout(DESCRIBE, asked).await.ok().flatten().map(tonic::Response::into_inner)
+            tokio::time::timeout(DESCRIBE, asked)
+                .await
+                .ok()
+                .flatten()
+                .map(tonic::Response::into_inner)
         }
     });
     let answers = futures_util::future::join_all(asking).await;
@@ -129,7 +168,9 @@ pub(crate) async fn status(manager: &Manager) -> Result<StatusReply, Status> {
         let (reachable, described) = (answer.is_some(), answer.unwrap_or_default());
         ManagerStatus {
             node_id: member.member.node_id.clone(),
-            hostname: node.map(|node| node.description.hostname.clone()).unwrap_or_default(),
+            hostname: node
+                .map(|node| node.description.hostname.clone())
+                .unwrap_or_default(),
             address: member.member.address.clone(),
             raft_id: member.id,
             voter: member.voter,
@@ -157,7 +198,10 @@ pub(crate) async fn status(manager: &Manager) -> Result<StatusReply, Status> {
 pub(crate) fn show(view: &View) -> Result<ClusterView, Status> {
     let cluster = cluster(view)?;
     let count = |role: Option<NodeRole>| {
-        let nodes = view.nodes().iter().filter(|node| role.is_none_or(|role| node.spec.role() == role));
+        let nodes = view
+            .nodes()
+            .iter()
+            .filter(|node| role.is_none_or(|role| node.spec.role() == role));
         u32::try_from(nodes.count()).unwrap_or(u32::MAX)
     };
     Ok(ClusterView {
@@ -173,27 +217,48 @@ pub(crate) fn show(view: &View) -> Result<ClusterView, Status> {
 }
 
 fn cluster(view: &View) -> Result<&std::sync::Arc<Cluster>, Status> {
-    view.cluster().ok_or_else(|| Status::unavailable("this manager has not caught up yet"))
+    view.cluster()
+        .ok_or_else(|| Status::unavailable("this manager has not caught up yet"))
 }
 
 /// Refuses settings that could not work, naming the one that is wrong: INVALID_ARGUMENT.
 pub fn check_spec(spec: &ClusterSpec) -> Result<(), Status> {
     let wrong = |reason: String| Err(Status::invalid_argument(reason));
     if spec.certificate_life_s < SHORTEST_LIFE_S {
-        return wrong(format!("certificates of {} s are too short-lived: the least is {SHORTEST_LIFE_S} s", spec.certificate_life_s));
+        return wrong(format!(
+            "certificates of {} s are too short-lived: the least is {SHORTEST_LIFE_S} s",
+            spec.certificate_life_s
+        ));
     }
     if spec.node_heartbeat_ms < 100 {
-        return wrong(format!("a node's heartbeat of {} ms is too short: the least is 100 ms", spec.node_heartbeat_ms));
+        return wrong(format!(
+            "a node's heartbeat of {} ms is too short: the least is 100 ms",
+            spec.node_heartbeat_ms
+        ));
     }
-    timings(spec).check().or_else(|error| wrong(error.to_string()))?;
+    timings(spec)
+        .check()
+        .or_else(|error| wrong(error.to_string()))?;
     let mut pools: Vec<IpNet> = Vec::new();
     for pool in &spec.address_pools {
-        let Ok(net) = pool.parse::<IpNet>() else { return wrong(format!("`{pool}` is no address pool: write it like 10.10.0.0/16")) };
-        if let Some(other) = pools.iter().find(|other| other.contains(&net) || net.contains(*other)) {
+        let Ok(net) = pool.parse::<IpNet>() else {
+            return wrong(format!(
+                "`{pool}` is no address pool: write it like 10.10.0.0/16"
+            ));
+        };
+        if let Some(other) = pools
+            .iter()
+            .find(|other| other.contains(&net) || net.contains(*other))
+        {
             return wrong(format!("the address pools {other} and {net} overlap"));
         }
-        if spec.subnet_length < u32::from(net.prefix_len()) || spec.subnet_length > u32::from(net.max_prefix_len()) {
-            return wrong(format!("a subnet of length {} does not fit the address pool {net}", spec.subnet_length));
+        if spec.subnet_length < u32::from(net.prefix_len())
+            || spec.subnet_length > u32::from(net.max_prefix_len())
+        {
+            return wrong(format!(
+                "a subnet of length {} does not fit the address pool {net}",
+                spec.subnet_length
+            ));
         }
         pools.push(net);
     }

@@ -13,17 +13,37 @@ use crate::manager::Manager;
 /// As in Docker Swarm.
 const LARGEST: usize = 500 << 10;
 
-pub(crate) async fn create(manager: &Manager, request_id: &str, asked: CreateConfigRequest) -> Result<ConfigReply, Status> {
-    let spec = asked.spec.ok_or_else(|| Status::invalid_argument("no spec was given"))?;
+pub(crate) async fn create(
+    manager: &Manager,
+    request_id: &str,
+    asked: CreateConfigRequest,
+) -> Result<ConfigReply, Status> {
+    let spec = asked
+        .spec
+        .ok_or_else(|| Status::invalid_argument("no spec was given"))?;
     if spec.data.len() > LARGEST {
-        return Err(Status::invalid_argument(format!("the config has {} bytes; at most {LARGEST} are kept", spec.data.len())));
+        return Err(Status::invalid_argument(format!(
+            "the config has {} bytes; at most {LARGEST} are kept",
+            spec.data.len()
+        )));
     }
     let allowed = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     if spec.name.is_empty() || spec.name.len() > 64 || !spec.name.chars().all(allowed) {
-        return Err(Status::invalid_argument(format!("`{}` is no name for a config: 1 to 64 of a-z A-Z 0-9 . _ -", spec.name)));
+        return Err(Status::invalid_argument(format!(
+            "`{}` is no name for a config: 1 to 64 of a-z A-Z 0-9 . _ -",
+            spec.name
+        )));
     }
     let name = spec.name.clone();
-    manager.change(request_id, |_| Ok(vec![Change::create(Config { id: identity::new_id(), spec: spec.clone(), ..Config::default() })])).await?;
+    manager
+        .change(request_id, |_| {
+            Ok(vec![Change::create(Config {
+                id: identity::new_id(),
+                spec: spec.clone(),
+                ..Config::default()
+            })])
+        })
+        .await?;
     get_from(&manager.replica().view(), &name)
 }
 
@@ -38,16 +58,28 @@ pub(crate) async fn list(manager: &Manager) -> Result<ListConfigsReply, Status> 
         config.spec.data = Bytes::new();
         config
     };
-    Ok(ListConfigsReply { configs: view.configs().iter().map(without_data).collect() })
+    Ok(ListConfigsReply {
+        configs: view.configs().iter().map(without_data).collect(),
+    })
 }
 
-pub(crate) async fn remove(manager: &Manager, request_id: &str, wanted: &str) -> Result<RemoveConfigReply, Status> {
-    manager.change(request_id, |view| Ok(vec![Change::remove(&**find(view, wanted)?)])).await?;
+pub(crate) async fn remove(
+    manager: &Manager,
+    request_id: &str,
+    wanted: &str,
+) -> Result<RemoveConfigReply, Status> {
+    manager
+        .change(request_id, |view| {
+            Ok(vec![Change::remove(&**find(view, wanted)?)])
+        })
+        .await?;
     Ok(RemoveConfigReply {})
 }
 
 fn get_from(view: &View, wanted: &str) -> Result<ConfigReply, Status> {
-    Ok(ConfigReply { config: Some(Config::clone(find(view, wanted)?)) })
+    Ok(ConfigReply {
+        config: Some(Config::clone(find(view, wanted)?)),
+    })
 }
 
 fn find<'a>(view: &'a View, wanted: &str) -> Result<&'a Arc<Config>, Status> {
@@ -58,7 +90,11 @@ fn find<'a>(view: &'a View, wanted: &str) -> Result<&'a Arc<Config>, Status> {
     let mut found = configs.with_prefix(wanted).filter(|_| !wanted.is_empty());
     match (found.next(), found.next()) {
         (Some(config), None) => Ok(config),
-        (None, _) => Err(Status::not_found(format!("there is no config `{wanted}`; see `minictl config ls`"))),
-        (Some(_), Some(_)) => Err(Status::invalid_argument(format!("`{wanted}` begins several ids of configs; write more of it"))),
+        (None, _) => Err(Status::not_found(format!(
+            "there is no config `{wanted}`; see `minictl config ls`"
+        ))),
+        (Some(_), Some(_)) => Err(Status::invalid_argument(format!(
+            "`{wanted}` begins several ids of configs; write more of it"
+        ))),
     }
 }

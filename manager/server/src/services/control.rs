@@ -25,16 +25,23 @@ impl Service for Control {
 
     async fn update_cluster(&self, request: Request<UpdateClusterRequest>) -> Answer<ClusterView> {
         let id = request_id(&request)?;
-        cluster::update(&self.0, &id, request.into_inner()).await.map(Response::new)
+        cluster::update(&self.0, &id, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
     async fn get_join_tokens(&self, _: Request<GetJoinTokensRequest>) -> Answer<JoinTokensReply> {
         cluster::tokens(&self.0).await.map(Response::new)
     }
 
-    async fn rotate_join_token(&self, request: Request<RotateJoinTokenRequest>) -> Answer<JoinTokensReply> {
+    async fn rotate_join_token(
+        &self,
+        request: Request<RotateJoinTokenRequest>,
+    ) -> Answer<JoinTokensReply> {
         let id = request_id(&request)?;
-        cluster::rotate_token(&self.0, &id, request.get_ref().role()).await.map(Response::new)
+        cluster::rotate_token(&self.0, &id, request.get_ref().role())
+            .await
+            .map(Response::new)
     }
 
     async fn get_unlock_key(&self, _: Request<GetUnlockKeyRequest>) -> Answer<UnlockKeyReply> {
@@ -60,39 +67,56 @@ impl Service for Control {
     }
 
     async fn get_node(&self, request: Request<GetNodeRequest>) -> Answer<NodeReply> {
-        nodes::get(&self.0, &request.get_ref().node).await.map(Response::new)
+        nodes::get(&self.0, &request.get_ref().node)
+            .await
+            .map(Response::new)
     }
 
     async fn update_node(&self, request: Request<UpdateNodeRequest>) -> Answer<NodeReply> {
         let id = request_id(&request)?;
-        nodes::update(&self.0, &id, request.into_inner()).await.map(Response::new)
+        nodes::update(&self.0, &id, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
     async fn remove_node(&self, request: Request<RemoveNodeRequest>) -> Answer<RemoveNodeReply> {
         let id = request_id(&request)?;
-        nodes::remove(&self.0, &id, request.get_ref()).await.map(Response::new)
+        nodes::remove(&self.0, &id, request.get_ref())
+            .await
+            .map(Response::new)
     }
 
     async fn list_tasks(&self, request: Request<ListTasksRequest>) -> Answer<ListTasksReply> {
-        nodes::tasks(&self.0, &request.get_ref().node).await.map(Response::new)
+        nodes::tasks(&self.0, &request.get_ref().node)
+            .await
+            .map(Response::new)
     }
 
     async fn create_config(&self, request: Request<CreateConfigRequest>) -> Answer<ConfigReply> {
         let id = request_id(&request)?;
-        configs::create(&self.0, &id, request.into_inner()).await.map(Response::new)
+        configs::create(&self.0, &id, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
     async fn get_config(&self, request: Request<GetConfigRequest>) -> Answer<ConfigReply> {
-        configs::get(&self.0, &request.get_ref().config).await.map(Response::new)
+        configs::get(&self.0, &request.get_ref().config)
+            .await
+            .map(Response::new)
     }
 
     async fn list_configs(&self, _: Request<ListConfigsRequest>) -> Answer<ListConfigsReply> {
         configs::list(&self.0).await.map(Response::new)
     }
 
-    async fn remove_config(&self, request: Request<RemoveConfigRequest>) -> Answer<RemoveConfigReply> {
+    async fn remove_config(
+        &self,
+        request: Request<RemoveConfigRequest>,
+    ) -> Answer<RemoveConfigReply> {
         let id = request_id(&request)?;
-        configs::remove(&self.0, &id, &request.get_ref().config).await.map(Response::new)
+        configs::remove(&self.0, &id, &request.get_ref().config)
+            .await
+            .map(Response::new)
     }
 
     async fn watch(&self, request: Request<WatchRequest>) -> Answer<Self::WatchStream> {

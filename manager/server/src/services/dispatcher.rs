@@ -4,7 +4,9 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use api::v1::dispatcher_server::Dispatcher as Service;
-use api::v1::{GoodbyeReply, GoodbyeRequest, HeartbeatReply, HeartbeatRequest, SessionMessage, SessionRequest};
+use api::v1::{
+    GoodbyeReply, GoodbyeRequest, HeartbeatReply, HeartbeatRequest, SessionMessage, SessionRequest,
+};
 use identity::TrustBundle;
 use model::{Node, NodeRole, NodeState, NodeStatus};
 use store::{Change, View};
@@ -22,20 +24,37 @@ pub(crate) struct Dispatcher(pub(crate) Manager);
 impl Service for Dispatcher {
     type SessionStream = Pin<Box<dyn Stream<Item = Result<SessionMessage, Status>> + Send>>;
 
-    async fn session(&self, request: Request<SessionRequest>) -> Result<Response<Self::SessionStream>, Status> {
+    async fn session(
+        &self,
+        request: Request<SessionRequest>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
         let caller = caller(&request)?;
         let node_id = caller.node_id()?.to_owned();
         let from = caller.address.clone().unwrap_or_default();
         let asked = request.into_inner();
-        let address = if asked.address.is_empty() { from } else { asked.address };
+        let address = if asked.address.is_empty() {
+            from
+        } else {
+            asked.address
+        };
         let description = asked.description.unwrap_or_default();
         self.0
             .change("", |view| {
-                let known = view.nodes().get(&node_id).ok_or_else(|| Status::unauthenticated("this node was removed from the cluster"))?;
+                let known = view.nodes().get(&node_id).ok_or_else(|| {
+                    Status::unauthenticated("this node was removed from the cluster")
+                })?;
                 let mut node = Node::clone(known);
                 node.description = description.clone();
-                node.status = NodeStatus { state: NodeState::Ready.into(), message: String::new(), address: address.clone() };
-                Ok(if node == **known { Vec::new() } else { vec![Change::update(node)] })
+                node.status = NodeStatus {
+                    state: NodeState::Ready.into(),
+                    message: String::new(),
+                    address: address.clone(),
+                };
+                Ok(if node == **known {
+                    Vec::new()
+                } else {
+                    vec![Change::update(node)]
+                })
             })
             .await?;
         let term = self.0.status().leadership.term;
@@ -46,7 +65,10 @@ impl Service for Dispatcher {
         Ok(Response::new(Box::pin(ReceiverStream::new(hears))))
     }
 
-    async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatReply>, Status> {
+    async fn heartbeat(
+        &self,
+        request: Request<HeartbeatRequest>,
+    ) -> Result<Response<HeartbeatReply>, Status> {
         let node_id = caller(&request)?.node_id()?.to_owned();
         let mut sessions = self.0.sessions();
         if !sessions.heard(&node_id, &request.get_ref().session_id, Instant::now()) {
@@ -56,12 +78,17 @@ impl Service for Dispatcher {
         Ok(Response::new(HeartbeatReply { next_ms }))
     }
 
-    async fn goodbye(&self, request: Request<GoodbyeRequest>) -> Result<Response<GoodbyeReply>, Status> {
+    async fn goodbye(
+        &self,
+        request: Request<GoodbyeRequest>,
+    ) -> Result<Response<GoodbyeReply>, Status> {
         let node_id = caller(&request)?.node_id()?.to_owned();
         self.0.sessions().close(&node_id);
         self.0
             .change("", |view| {
-                let Some(known) = view.nodes().get(&node_id) else { return Ok(Vec::new()) };
+                let Some(known) = view.nodes().get(&node_id) else {
+                    return Ok(Vec::new());
+                };
                 let mut node = Node::clone(known);
                 node.status.state = NodeState::Down.into();
                 node.status.message = "it has left the cluster".to_owned();
@@ -73,7 +100,12 @@ impl Service for Dispatcher {
 }
 
 /// Tells a node what changes for it, until its session is over or another manager leads.
-async fn inform(manager: Manager, node_id: String, session_id: String, tells: mpsc::Sender<Result<SessionMessage, Status>>) {
+async fn inform(
+    manager: Manager,
+    node_id: String,
+    session_id: String,
+    tells: mpsc::Sender<Result<SessionMessage, Status>>,
+) {
     let mut version = manager.replica().version();
     let mut leadership = manager.consensus().leadership();
     let term = leadership.borrow_and_update().term;
@@ -83,13 +115,26 @@ async fn inform(manager: Manager, node_id: String, session_id: String, tells: mp
         version.borrow_and_update();
         if !now.is_self || now.term != term || !manager.sessions().holds(&node_id, &session_id) {
             // Who comes again finds the leader, or why it must not come.
-            let _ = tells.send(Err(Status::unavailable("the session is over: begin another one"))).await;
+            let _ = tells
+                .send(Err(Status::unavailable(
+                    "the session is over: begin another one",
+                )))
+                .await;
             return;
         }
-        let message = message(&manager.replica().view(), &manager.status(), &node_id, &session_id);
+        let message = message(
+            &manager.replica().view(),
+            &manager.status(),
+            &node_id,
+            &session_id,
+        );
         if message.is_none() {
             manager.sessions().close(&node_id);
-            let _ = tells.send(Err(Status::unauthenticated("this node was removed from the cluster"))).await;
+            let _ = tells
+                .send(Err(Status::unauthenticated(
+                    "this node was removed from the cluster",
+                )))
+                .await;
             return;
         }
         if message != told {
@@ -111,9 +156,15 @@ async fn inform(manager: Manager, node_id: String, session_id: String, tells: mp
 }
 
 /// What a node is to know; none when it was removed.
-fn message(view: &View, status: &consensus::Status, node_id: &str, session_id: &str) -> Option<SessionMessage> {
+fn message(
+    view: &View,
+    status: &consensus::Status,
+    node_id: &str,
+    session_id: &str,
+) -> Option<SessionMessage> {
     let (node, cluster) = (view.nodes().get(node_id)?, view.cluster()?);
-    let issuer = TrustBundle::from_pem(&cluster.root.certificate_pem).map(|bundle| bundle.fingerprints().remove(0));
+    let issuer = TrustBundle::from_pem(&cluster.root.certificate_pem)
+        .map(|bundle| bundle.fingerprints().remove(0));
     Some(SessionMessage {
         session_id: session_id.to_owned(),
         role: held_role(node).into(),
@@ -126,5 +177,9 @@ fn message(view: &View, status: &consensus::Status, node_id: &str, session_id: &
 
 /// The role that a node has until its place in the group is given up: a manager that is demoted votes until it is removed.
 pub(crate) fn held_role(node: &Node) -> NodeRole {
-    if node.member.is_some() { NodeRole::Manager } else { node.spec.role() }
+    if node.member.is_some() {
+        NodeRole::Manager
+    } else {
+        node.spec.role()
+    }
 }

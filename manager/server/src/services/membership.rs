@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use api::v1::membership_server::Membership as Service;
-use api::v1::{DescribeRequest, JoinGroupReply, JoinGroupRequest, LeaveGroupReply, LeaveGroupRequest};
+use api::v1::{
+    DescribeRequest, JoinGroupReply, JoinGroupRequest, LeaveGroupReply, LeaveGroupRequest,
+};
 use consensus::Member;
 use model::{ManagerMember, Node, NodeRole};
 use store::Change;
@@ -23,41 +25,76 @@ pub(crate) struct Membership(pub(crate) Manager);
 
 #[tonic::async_trait]
 impl Service for Membership {
-    async fn join(&self, request: Request<JoinGroupRequest>) -> Result<Response<JoinGroupReply>, Status> {
+    async fn join(
+        &self,
+        request: Request<JoinGroupRequest>,
+    ) -> Result<Response<JoinGroupReply>, Status> {
         let node_id = caller(&request)?.node_id()?.to_owned();
         let request_id = request_id(&request)?;
         let JoinGroupRequest { raft_id, address } = request.into_inner();
-        let member = Member { node_id: node_id.clone(), address: address.clone() };
+        let member = Member {
+            node_id: node_id.clone(),
+            address: address.clone(),
+        };
         self.call_back(&member, raft_id).await?;
         self.0
             .change(&request_id, |view| {
-                let node = view.nodes().get(&node_id).ok_or_else(|| Status::unauthenticated("this node was removed from the cluster"))?;
+                let node = view.nodes().get(&node_id).ok_or_else(|| {
+                    Status::unauthenticated("this node was removed from the cluster")
+                })?;
                 if node.spec.role() != NodeRole::Manager {
-                    return Err(Status::permission_denied(format!("node {node_id} is to be a worker")));
+                    return Err(Status::permission_denied(format!(
+                        "node {node_id} is to be a worker"
+                    )));
                 }
                 let mut node = Node::clone(node);
-                node.member = Some(ManagerMember { raft_id, address: address.clone() });
+                node.member = Some(ManagerMember {
+                    raft_id,
+                    address: address.clone(),
+                });
                 Ok(vec![Change::update(node)])
             })
             .await?;
         let consensus = self.0.consensus();
         // The place that it had before, under another Raft id, is not its own any more.
-        let former: Vec<u64> = consensus.status().members.iter().filter(|known| known.member.node_id == node_id && known.id != raft_id).map(|known| known.id).collect();
+        let former: Vec<u64> = consensus
+            .status()
+            .members
+            .iter()
+            .filter(|known| known.member.node_id == node_id && known.id != raft_id)
+            .map(|known| known.id)
+            .collect();
         for id in former {
             consensus.remove(id).await.map_err(failure::membership)?;
         }
-        let caught_up = tokio::time::timeout(CATCH_UP, consensus.add_learner(raft_id, member)).await;
-        caught_up.map_err(|_| Status::deadline_exceeded("the joining manager does not catch up"))?.map_err(failure::membership)?;
-        consensus.promote(BTreeSet::from([raft_id])).await.map_err(failure::membership)?;
-        tracing::info!(node = node_id, raft_id, address, "a manager has joined the group");
+        let caught_up =
+            tokio::time::timeout(CATCH_UP, consensus.add_learner(raft_id, member)).await;
+        caught_up
+            .map_err(|_| Status::deadline_exceeded("the joining manager does not catch up"))?
+            .map_err(failure::membership)?;
+        consensus
+            .promote(BTreeSet::from([raft_id]))
+            .await
+            .map_err(failure::membership)?;
+        tracing::info!(
+            node = node_id,
+            raft_id,
+            address,
+            "a manager has joined the group"
+        );
         Ok(Response::new(JoinGroupReply {}))
     }
 
-    async fn leave(&self, request: Request<LeaveGroupRequest>) -> Result<Response<LeaveGroupReply>, Status> {
+    async fn leave(
+        &self,
+        request: Request<LeaveGroupRequest>,
+    ) -> Result<Response<LeaveGroupReply>, Status> {
         let node_id = caller(&request)?.node_id()?.to_owned();
         self.0
             .change("", |view| {
-                let Some(node) = view.nodes().get(&node_id) else { return Ok(Vec::new()) };
+                let Some(node) = view.nodes().get(&node_id) else {
+                    return Ok(Vec::new());
+                };
                 let mut node = Node::clone(node);
                 node.spec.role = NodeRole::Worker.into();
                 node.member = None;
@@ -65,7 +102,13 @@ impl Service for Membership {
             })
             .await?;
         let consensus = self.0.consensus();
-        let places: Vec<u64> = consensus.status().members.iter().filter(|known| known.member.node_id == node_id).map(|known| known.id).collect();
+        let places: Vec<u64> = consensus
+            .status()
+            .members
+            .iter()
+            .filter(|known| known.member.node_id == node_id)
+            .map(|known| known.id)
+            .collect();
         for id in places {
             consensus.remove(id).await.map_err(failure::membership)?;
         }
@@ -83,9 +126,19 @@ impl Membership {
                 member.address
             ))
         };
-        let mut client = self.0.peers().raft(member).map_err(|error| unreachable(error.to_string()))?;
+        let mut client = self
+            .0
+            .peers()
+            .raft(member)
+            .map_err(|error| unreachable(error.to_string()))?;
         let answer = tokio::time::timeout(CALL_BACK, client.describe(DescribeRequest {})).await;
-        let answer = answer.map_err(|_| unreachable("no answer".to_owned()))?.map_err(|status| unreachable(status.message().to_owned()))?;
-        if answer.into_inner().raft_id == raft_id { Ok(()) } else { Err(unreachable("another manager answers there".to_owned())) }
+        let answer = answer
+            .map_err(|_| unreachable("no answer".to_owned()))?
+            .map_err(|status| unreachable(status.message().to_owned()))?;
+        if answer.into_inner().raft_id == raft_id {
+            Ok(())
+        } else {
+            Err(unreachable("another manager answers there".to_owned()))
+        }
     }
 }

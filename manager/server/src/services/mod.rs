@@ -28,26 +28,43 @@ pub(crate) use cluster::trust;
 
 /// All services of a manager.
 pub(crate) fn routes(manager: &Manager) -> Routes {
-    let raft = RaftServer::new(raft::Raft(manager.clone())).max_decoding_message_size(1 << 30).max_encoding_message_size(1 << 30);
-    let control = ControlServer::new(control::Control(manager.clone())).max_decoding_message_size(LARGEST_MESSAGE);
+    let raft = RaftServer::new(raft::Raft(manager.clone()))
+        .max_decoding_message_size(1 << 30)
+        .max_encoding_message_size(1 << 30);
+    let control = ControlServer::new(control::Control(manager.clone()))
+        .max_decoding_message_size(LARGEST_MESSAGE);
     Routes::new(raft)
         .add_service(control)
         .add_service(AuthorityServer::new(authority::Authority(manager.clone())))
-        .add_service(MembershipServer::new(membership::Membership(manager.clone())))
-        .add_service(DispatcherServer::new(dispatcher::Dispatcher(manager.clone())))
+        .add_service(MembershipServer::new(membership::Membership(
+            manager.clone(),
+        )))
+        .add_service(DispatcherServer::new(dispatcher::Dispatcher(
+            manager.clone(),
+        )))
 }
 
 /// Who asks; the gate has found out.
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
-    request.extensions().get::<Caller>().cloned().ok_or_else(|| Status::internal("a request that passed no gate"))
+    request
+        .extensions()
+        .get::<Caller>()
+        .cloned()
+        .ok_or_else(|| Status::internal("a request that passed no gate"))
 }
 
 /// What makes this request safe to repeat; empty when the caller didn't say.
 fn request_id<T>(request: &Request<T>) -> Result<String, Status> {
-    let Some(id) = request.metadata().get(REQUEST_ID) else { return Ok(String::new()) };
-    let id = id.to_str().map_err(|_| Status::invalid_argument("the request id is not text"))?;
+    let Some(id) = request.metadata().get(REQUEST_ID) else {
+        return Ok(String::new());
+    };
+    let id = id
+        .to_str()
+        .map_err(|_| Status::invalid_argument("the request id is not text"))?;
     if id.len() > 64 {
-        return Err(Status::invalid_argument("the request id is longer than 64 characters"));
+        return Err(Status::invalid_argument(
+            "the request id is longer than 64 characters",
+        ));
     }
     Ok(id.to_owned())
 }

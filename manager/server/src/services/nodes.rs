@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use api::v1::{ListNodesReply, ListTasksReply, NodeReply, NodeView, RemoveNodeReply, RemoveNodeRequest, UpdateNodeRequest};
+use api::v1::{
+    ListNodesReply, ListTasksReply, NodeReply, NodeView, RemoveNodeReply, RemoveNodeRequest,
+    UpdateNodeRequest,
+};
 use model::{Cluster, Node, NodeRole, NodeState, Revocation};
 use std::time::Duration;
 use store::{Change, View};
@@ -16,18 +19,33 @@ const UNREACHABLE: Duration = Duration::from_secs(2);
 pub(crate) async fn list(manager: &Manager) -> Result<ListNodesReply, Status> {
     let view = manager.read().await?;
     let status = manager.status();
-    let nodes = view.nodes().iter().map(|node| show(node, &status)).collect();
-    Ok(ListNodesReply { nodes, version: view.version() })
+    let nodes = view
+        .nodes()
+        .iter()
+        .map(|node| show(node, &status))
+        .collect();
+    Ok(ListNodesReply {
+        nodes,
+        version: view.version(),
+    })
 }
 
 pub(crate) async fn get(manager: &Manager, wanted: &str) -> Result<NodeReply, Status> {
     let view = manager.read().await?;
     let node = find(&view, wanted)?;
-    Ok(NodeReply { node: Some(show(node, &manager.status())) })
+    Ok(NodeReply {
+        node: Some(show(node, &manager.status())),
+    })
 }
 
-pub(crate) async fn update(manager: &Manager, request_id: &str, asked: UpdateNodeRequest) -> Result<NodeReply, Status> {
-    let spec = asked.spec.ok_or_else(|| Status::invalid_argument("no spec was given"))?;
+pub(crate) async fn update(
+    manager: &Manager,
+    request_id: &str,
+    asked: UpdateNodeRequest,
+) -> Result<NodeReply, Status> {
+    let spec = asked
+        .spec
+        .ok_or_else(|| Status::invalid_argument("no spec was given"))?;
     check_labels(spec.labels.iter())?;
     let mut id = String::new();
     manager
@@ -36,31 +54,53 @@ pub(crate) async fn update(manager: &Manager, request_id: &str, asked: UpdateNod
             id.clone_from(&known.id);
             let mut node = Node::clone(known);
             if asked.version != 0 && node.meta.version != asked.version {
-                return Err(Status::aborted(format!("node `{}` was changed meanwhile; look at it and try again", asked.node)));
+                return Err(Status::aborted(format!(
+                    "node `{}` was changed meanwhile; look at it and try again",
+                    asked.node
+                )));
             }
             let (was, becomes) = (node.spec.role(), spec.role());
             if was == NodeRole::Manager && becomes == NodeRole::Worker {
                 may_demote(&node, view, &manager.status())?;
             }
             node.spec = spec.clone();
-            Ok(if node == **known { Vec::new() } else { vec![Change::update(node)] })
+            Ok(if node == **known {
+                Vec::new()
+            } else {
+                vec![Change::update(node)]
+            })
         })
         .await?;
     let view = manager.replica().view();
-    let node = if id.is_empty() { find(&view, &asked.node)? } else { find(&view, &id)? };
-    Ok(NodeReply { node: Some(show(node, &manager.status())) })
+    let node = if id.is_empty() {
+        find(&view, &asked.node)?
+    } else {
+        find(&view, &id)?
+    };
+    Ok(NodeReply {
+        node: Some(show(node, &manager.status())),
+    })
 }
 
-pub(crate) async fn remove(manager: &Manager, request_id: &str, asked: &RemoveNodeRequest) -> Result<RemoveNodeReply, Status> {
+pub(crate) async fn remove(
+    manager: &Manager,
+    request_id: &str,
+    asked: &RemoveNodeRequest,
+) -> Result<RemoveNodeReply, Status> {
     let mut id = String::new();
     manager
         .change(request_id, |view| {
             let node = find(view, &asked.node)?;
             id.clone_from(&node.id);
             may_remove(node, asked.force)?;
-            let cluster = view.cluster().ok_or_else(|| Status::unavailable("this manager has not caught up yet"))?;
+            let cluster = view
+                .cluster()
+                .ok_or_else(|| Status::unavailable("this manager has not caught up yet"))?;
             let mut cluster = Cluster::clone(cluster);
-            cluster.revoked.push(Revocation { node_id: node.id.clone(), until_ms: node.certificate.not_after_ms });
+            cluster.revoked.push(Revocation {
+                node_id: node.id.clone(),
+                until_ms: node.certificate.not_after_ms,
+            });
             Ok(vec![Change::remove(&**node), Change::update(cluster)])
         })
         .await?;
@@ -73,7 +113,10 @@ pub(crate) async fn tasks(manager: &Manager, wanted: &str) -> Result<ListTasksRe
     let tasks = if wanted.is_empty() {
         view.tasks().iter().map(|task| (**task).clone()).collect()
     } else {
-        view.tasks().in_group(&find(&view, wanted)?.id).map(|task| (**task).clone()).collect()
+        view.tasks()
+            .in_group(&find(&view, wanted)?.id)
+            .map(|task| (**task).clone())
+            .collect()
     };
     Ok(ListTasksReply { tasks })
 }
@@ -86,29 +129,54 @@ pub(crate) fn find<'a>(view: &'a View, wanted: &str) -> Result<&'a Arc<Node>, St
     if let Some(node) = view.nodes().get(wanted) {
         return Ok(node);
     }
-    let named: Vec<_> = view.nodes().iter().filter(|node| node.description.hostname == wanted).collect();
-    let found = if named.is_empty() { view.nodes().with_prefix(wanted).collect() } else { named };
+    let named: Vec<_> = view
+        .nodes()
+        .iter()
+        .filter(|node| node.description.hostname == wanted)
+        .collect();
+    let found = if named.is_empty() {
+        view.nodes().with_prefix(wanted).collect()
+    } else {
+        named
+    };
     match found.as_slice() {
         [node] => Ok(*node),
-        [] => Err(Status::not_found(format!("there is no node `{wanted}`; see `minictl node ls`"))),
+        [] => Err(Status::not_found(format!(
+            "there is no node `{wanted}`; see `minictl node ls`"
+        ))),
         several => {
             let ids: Vec<&str> = several.iter().map(|node| node.id.as_str()).collect();
-            Err(Status::invalid_argument(format!("`{wanted}` is ambiguous: {}; name one by its id", ids.join(", "))))
+            Err(Status::invalid_argument(format!(
+                "`{wanted}` is ambiguous: {}; name one by its id",
+                ids.join(", ")
+            )))
         }
     }
 }
 
 fn show(node: &Node, status: &consensus::Status) -> NodeView {
-    let place = node.member.as_ref().and_then(|member| status.members.iter().find(|known| known.id == member.raft_id));
+    let place = node.member.as_ref().and_then(|member| {
+        status
+            .members
+            .iter()
+            .find(|known| known.id == member.raft_id)
+    });
     let leader = place.is_some_and(|place| status.leadership.leader == Some(place.id));
-    let reachable = place.is_some_and(|place| leader || place.silent_for.is_some_and(|silent| silent < UNREACHABLE));
-    NodeView { node: Some(node.clone()), leader, reachable }
+    let reachable = place
+        .is_some_and(|place| leader || place.silent_for.is_some_and(|silent| silent < UNREACHABLE));
+    NodeView {
+        node: Some(node.clone()),
+        leader,
+        reachable,
+    }
 }
 
 fn check_labels<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> Result<(), Status> {
     for (key, _) in labels {
         if key.is_empty() || key.contains(['=', ' ']) {
-            return Err(Status::invalid_argument(format!("`{key}` is no key for a label: it must not be empty nor hold `=` or spaces")));
+            return Err(Status::invalid_argument(format!(
+                "`{key}` is no key for a label: it must not be empty nor hold `=` or spaces"
+            )));
         }
     }
     Ok(())
@@ -116,12 +184,24 @@ fn check_labels<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> R
 
 /// A manager may go if the others can decide without it.
 fn may_demote(node: &Node, view: &View, status: &consensus::Status) -> Result<(), Status> {
-    let managers = view.nodes().iter().filter(|node| node.spec.role() == NodeRole::Manager).count();
+    let managers = view
+        .nodes()
+        .iter()
+        .filter(|node| node.spec.role() == NodeRole::Manager)
+        .count();
     let name = &node.description.hostname;
     if managers <= 1 {
-        return Err(Status::failed_precondition(format!("{name} is the last manager: promote another node first")));
+        return Err(Status::failed_precondition(format!(
+            "{name} is the last manager: promote another node first"
+        )));
     }
-    let others = status.members.iter().filter(|member| member.voter && node.member.as_ref().is_none_or(|place| place.raft_id != member.id));
+    let others = status.members.iter().filter(|member| {
+        member.voter
+            && node
+                .member
+                .as_ref()
+                .is_none_or(|place| place.raft_id != member.id)
+    });
     let (mut alive, mut all) = (0, 0);
     for other in others {
         all += 1;
@@ -140,7 +220,9 @@ fn may_demote(node: &Node, view: &View, status: &consensus::Status) -> Result<()
 fn may_remove(node: &Node, force: bool) -> Result<(), Status> {
     let name = &node.description.hostname;
     if node.spec.role() == NodeRole::Manager || node.member.is_some() {
-        return Err(Status::failed_precondition(format!("{name} is a manager: demote it first (`minictl node demote {name}`)")));
+        return Err(Status::failed_precondition(format!(
+            "{name} is a manager: demote it first (`minictl node demote {name}`)"
+        )));
     }
     if node.status.state() == NodeState::Ready && !force {
         return Err(Status::failed_precondition(format!(

@@ -13,8 +13,17 @@ use crate::manager::Manager;
 pub(crate) struct Raft(pub(crate) Manager);
 
 impl Raft {
-    async fn serve(&self, rpc: Rpc, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
-        let body = self.0.consensus().serve(rpc, request.into_inner().body).await.map_err(failure)?;
+    async fn serve(
+        &self,
+        rpc: Rpc,
+        request: Request<RaftMessage>,
+    ) -> Result<Response<RaftMessage>, Status> {
+        let body = self
+            .0
+            .consensus()
+            .serve(rpc, request.into_inner().body)
+            .await
+            .map_err(failure)?;
         Ok(Response::new(RaftMessage { body }))
     }
 }
@@ -37,21 +46,42 @@ impl Service for Raft {
         self.serve(Rpc::Vote, request).await
     }
 
-    async fn pre_vote(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
+    async fn pre_vote(
+        &self,
+        request: Request<RaftMessage>,
+    ) -> Result<Response<RaftMessage>, Status> {
         self.serve(Rpc::PreVote, request).await
     }
 
-    async fn transfer(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
+    async fn transfer(
+        &self,
+        request: Request<RaftMessage>,
+    ) -> Result<Response<RaftMessage>, Status> {
         self.serve(Rpc::Transfer, request).await
     }
 
-    async fn snapshot(&self, request: Request<Streaming<RaftMessage>>) -> Result<Response<RaftMessage>, Status> {
-        let records = request.into_inner().map(|message| message.map(|message| message.body).map_err(io::Error::other));
-        let body = self.0.consensus().serve_snapshot(Box::pin(records)).await.map_err(failure)?;
+    async fn snapshot(
+        &self,
+        request: Request<Streaming<RaftMessage>>,
+    ) -> Result<Response<RaftMessage>, Status> {
+        let records = request.into_inner().map(|message| {
+            message
+                .map(|message| message.body)
+                .map_err(io::Error::other)
+        });
+        let body = self
+            .0
+            .consensus()
+            .serve_snapshot(Box::pin(records))
+            .await
+            .map_err(failure)?;
         Ok(Response::new(RaftMessage { body }))
     }
 
-    async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeReply>, Status> {
+    async fn describe(
+        &self,
+        _: Request<DescribeRequest>,
+    ) -> Result<Response<DescribeReply>, Status> {
         let status = self.0.status();
         Ok(Response::new(DescribeReply {
             node_id: self.0.node_id().to_owned(),

@@ -1,7 +1,7 @@
 //! What changes, as it changes.
 
-use api::v1::watch_event::{Object, What as Seen};
 use api::v1::WatchEvent;
+use api::v1::watch_event::{Object, What as Seen};
 use store::{Event, Kind, What};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -12,8 +12,15 @@ use super::cluster;
 use crate::manager::Manager;
 
 /// The events after a version; 0 is now.
-pub(crate) async fn watch(manager: &Manager, after: u64) -> Result<impl Stream<Item = Result<WatchEvent, Status>> + Send + use<>, Status> {
-    let mut after = if after == 0 { manager.read().await?.version() } else { after };
+pub(crate) async fn watch(
+    manager: &Manager,
+    after: u64,
+) -> Result<impl Stream<Item = Result<WatchEvent, Status>> + Send + use<>, Status> {
+    let mut after = if after == 0 {
+        manager.read().await?.version()
+    } else {
+        after
+    };
     let manager = manager.clone();
     let (tells, hears) = mpsc::channel(64);
     tokio::spawn(async move {
@@ -26,12 +33,16 @@ pub(crate) async fn watch(manager: &Manager, after: u64) -> Result<impl Stream<I
                     events
                 }
                 Err(compacted) => {
-                    let _ = tells.send(Err(Status::out_of_range(compacted.to_string()))).await;
+                    let _ = tells
+                        .send(Err(Status::out_of_range(compacted.to_string())))
+                        .await;
                     return;
                 }
             };
             for event in events {
-                let Some(event) = show(&manager, event) else { continue };
+                let Some(event) = show(&manager, event) else {
+                    continue;
+                };
                 if tells.send(Ok(event)).await.is_err() {
                     return;
                 }
@@ -57,5 +68,9 @@ fn show(manager: &Manager, event: Event) -> Option<WatchEvent> {
         Kind::Task(task) => Object::Task(task),
         Kind::Config(config) => Object::Config(config),
     };
-    Some(WatchEvent { version: event.version, what: what.into(), object: Some(object) })
+    Some(WatchEvent {
+        version: event.version,
+        what: what.into(),
+        object: Some(object),
+    })
 }
