@@ -57,7 +57,7 @@ async fn a_cluster_is_made_joined_led_and_left() {
     }
     all.until("all are ready", async |all| {
         let nodes = all.nodes("m3").await;
-        nodes.len() == 5 && nodes.iter().all(|node| daemons::is_ready(node))
+        nodes.len() == 5 && nodes.iter().all(daemons::is_ready)
     })
     .await;
     let status = all

@@ -23,7 +23,7 @@ pub(crate) fn even(managers: usize) -> Option<String> {
     Some(format!(
         "{managers} managers need {quorum} to agree: {now}; {} would tolerate the loss of {}",
         managers + 1,
-        (managers + 1) / 2
+        managers.div_ceil(2)
     ))
 }
 

@@ -84,6 +84,9 @@ impl Timings {
             election_timeout_min: millis(self.election_min),
             election_timeout_max: millis(self.election_max),
             enable_pre_vote: Some(true),
+            // A leader that returns may have lost entries that the others hold, for it sends them before they are on its own
+            // disk: to lead on in the same term would give their places to other entries.
+            enable_leader_restore: Some(false),
             snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshot_every),
             // A follower that was away for a moment catches up from the log, not from a snapshot.
             max_in_snapshot_log_to_keep: snapshot_every / 2,

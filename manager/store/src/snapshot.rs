@@ -17,6 +17,10 @@ struct Record {
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of them at a time, and most are objects"
+)]
 enum Part {
     #[prost(message, tag = "1")]
     Head(Head),

@@ -54,8 +54,10 @@ pub(crate) enum Body {
     Value(u64),
     /// Nothing was done; who leads.
     NotLeader(Option<u64>),
+    #[expect(dead_code, reason = "it is read where what happens is printed")]
     Unknown(String),
     ErrandDone,
+    #[expect(dead_code, reason = "it is read where what happens is printed")]
     ErrandFailed(String),
 }
 

@@ -242,7 +242,7 @@ impl World {
             if self.now > deadline {
                 let lines: Vec<String> = self
                     .living()
-                    .map(|(id, life)| format!("{id}: {:?}", brief(&life.node.status())))
+                    .map(|(id, life)| format!("{id}: {}", brief(&life.node.status())))
                     .collect();
                 let story = format!(
                     "not well {RECOVERY} ms after everything was healed: {why}\n    {}",
@@ -672,25 +672,21 @@ impl World {
     }
 }
 
-fn brief(
-    status: &Status,
-) -> (
-    Standing,
-    consensus::Leadership,
-    Option<u64>,
-    Option<u64>,
-    Vec<(u64, bool)>,
-) {
-    let members = status
-        .members
-        .iter()
-        .map(|member| (member.id, member.voter))
-        .collect();
-    (
+fn brief(status: &Status) -> String {
+    let voters = |voter| {
+        let ids = status
+            .members
+            .iter()
+            .filter(move |member| member.voter == voter);
+        ids.map(|member| member.id).collect::<Vec<u64>>()
+    };
+    format!(
+        "{:?}, {:?}, last {:?}, applied {:?}, voters {:?}, learners {:?}",
         status.standing,
         status.leadership,
         status.last_index,
         status.applied,
-        members,
+        voters(true),
+        voters(false)
     )
 }
