@@ -11,6 +11,7 @@ use crate::remote::Client;
 
 /// Show the root certificates that nodes trust, or replace the root
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl cluster ca --rotate")]
 pub(crate) struct Args {
     /// Make a new root: every node gets a certificate of it, then the old one is trusted no more
     #[arg(long)]

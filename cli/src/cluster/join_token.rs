@@ -11,6 +11,7 @@ use crate::remote::Client;
 
 /// Show what lets a node in
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl cluster join-token worker")]
 pub(crate) struct Args {
     /// Make a new token; the old one lets nobody in any more
     #[arg(long)]

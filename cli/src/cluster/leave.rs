@@ -9,6 +9,7 @@ use crate::remote::Client;
 
 /// Let this host leave its cluster
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl cluster leave --force")]
 pub(crate) struct Args {
     /// Even if it is a manager, or can tell nobody
     #[arg(short, long)]

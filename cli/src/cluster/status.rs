@@ -40,6 +40,7 @@ const COLUMNS: Columns = Columns {
 
 /// Show how the managers agree: term, leader, how far each is, how many may be lost
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl cluster status")]
 pub(crate) struct Args {
     /// json, table TEMPLATE or a template, one line a manager
     #[arg(long, value_name = "FORMAT")]

@@ -12,6 +12,7 @@ use crate::remote::Client;
 
 /// Unlock the manager on this host, with the key from a prompt or from standard input
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl cluster unlock")]
 pub(crate) struct Args {}
 
 /// Unlocks it.

@@ -10,6 +10,7 @@ use crate::remote::Client;
 
 /// Show the key that unlocks managers
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl cluster unlock-key --rotate")]
 pub(crate) struct Args {
     /// Make a new key; managers that are locked now still need the old one
     #[arg(long)]

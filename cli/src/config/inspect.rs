@@ -12,6 +12,7 @@ use crate::remote::Client;
 
 /// Show everything about configuration files
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl config inspect nginx.conf")]
 pub(crate) struct Args {
     /// A template, such as '{{.Spec.Name}}'
     #[arg(short, long, value_name = "TEMPLATE")]

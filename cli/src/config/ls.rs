@@ -24,6 +24,7 @@ const COLUMNS: Columns = Columns {
 
 /// List configuration files
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl config ls")]
 pub(crate) struct Args {
     /// Print ids alone
     #[arg(short, long)]

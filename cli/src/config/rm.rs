@@ -9,6 +9,7 @@ use crate::remote::Client;
 
 /// Remove configuration files
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl config rm nginx.conf")]
 pub(crate) struct Args {
     /// Names or ids
     #[arg(required = true, value_name = "CONFIG")]

@@ -26,25 +26,30 @@ pub(crate) enum ContextCommand {
     Create(create::Args),
     /// List contexts; the one that is used has a star
     #[command(visible_alias = "list")]
+    #[command(after_help = "Example: minictl context ls")]
     Ls {
         /// json, table TEMPLATE or a template
         #[arg(long, value_name = "FORMAT")]
         format: Option<String>,
     },
     /// Use a context from now on; default is the daemon of this host
+    #[command(after_help = "Example: minictl context use production")]
     Use {
         /// Its name
         name: String,
     },
     /// Print the name of the context that is used
+    #[command(after_help = "Example: minictl context show")]
     Show,
     /// Show everything about a context
+    #[command(after_help = "Example: minictl context inspect production")]
     Inspect {
         /// Its name
         name: String,
     },
     /// Remove contexts
     #[command(visible_alias = "remove")]
+    #[command(after_help = "Example: minictl context rm production")]
     Rm {
         /// Their names
         #[arg(required = true)]

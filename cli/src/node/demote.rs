@@ -7,6 +7,7 @@ use crate::failure::Outcome;
 
 /// Make managers workers
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl node demote node2")]
 pub(crate) struct Args {
     /// Names or ids
     #[arg(required = true, value_name = "NODE")]

@@ -15,6 +15,7 @@ use crate::remote::Client;
 
 /// Show everything about nodes
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl node inspect node2")]
 pub(crate) struct Args {
     /// A template, such as '{{.Status.Addr}}'
     #[arg(short, long, value_name = "TEMPLATE")]

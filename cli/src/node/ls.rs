@@ -46,6 +46,7 @@ const FILTERS: &[&str] = &[
 
 /// List the nodes of the cluster
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl node ls")]
 pub(crate) struct Args {
     /// Print ids alone
     #[arg(short, long)]

@@ -7,6 +7,7 @@ use crate::failure::Outcome;
 
 /// Make nodes managers
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl node promote node2")]
 pub(crate) struct Args {
     /// Names or ids
     #[arg(required = true, value_name = "NODE")]

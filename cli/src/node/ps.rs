@@ -36,6 +36,7 @@ const COLUMNS: Columns = Columns {
 
 /// List the tasks of nodes
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl node ps node2")]
 pub(crate) struct Args {
     /// Print ids alone
     #[arg(short, long)]

@@ -9,6 +9,7 @@ use crate::remote::Client;
 
 /// Remove nodes from the cluster; their certificates are worth nothing any more
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: minictl node rm --force node2")]
 pub(crate) struct Args {
     /// Even those that are there and ready
     #[arg(short, long)]

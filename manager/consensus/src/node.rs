@@ -277,28 +277,23 @@ impl<S: StateMachine, D: Disk> Consensus<S, D> {
     /// Removes a member, voter or learner. Removing the last voter is refused.
     pub async fn remove(&self, id: u64) -> Result<(), MembershipError> {
         let known = self.status();
-        let Some(member) = known.members.iter().find(|member| member.id == id) else {
-            return Ok(());
-        };
-        if member.voter {
-            if known.voters() == 1 {
-                return Err(MembershipError::Refused(
-                    "the last manager cannot be removed: the cluster would be gone".to_owned(),
-                ));
-            }
-            let ids = BTreeSet::from([id]);
-            membership(
-                self.raft
-                    .change_membership(ChangeMembers::RemoveVoters(ids), false)
-                    .await,
-            )
-        } else {
-            membership(
-                self.raft
-                    .change_membership(ChangeMembers::RemoveNodes(BTreeSet::from([id])), false)
-                    .await,
-            )
+        let voter = known
+            .members
+            .iter()
+            .any(|member| member.id == id && member.voter);
+        if voter && known.voters() == 1 {
+            return Err(MembershipError::Refused(
+                "the last manager cannot be removed: the cluster would be gone".to_owned(),
+            ));
         }
+        // Of a member that is not there, too: only a leader knows, once others have agreed.
+        let ids = BTreeSet::from([id]);
+        let change = if voter {
+            ChangeMembers::RemoveVoters(ids)
+        } else {
+            ChangeMembers::RemoveNodes(ids)
+        };
+        membership(self.raft.change_membership(change, false).await)
     }
 
     /// Hands the leadership to another voter: to `to`, or to the one that is furthest. Returns when another leads.

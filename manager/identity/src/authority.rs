@@ -7,6 +7,9 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256, SerialNumber,
 };
 use time::OffsetDateTime;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY};
+use x509_parser::prelude::FromDer;
 
 use crate::bundle::TrustBundle;
 use crate::error::IdentityError;
@@ -16,7 +19,7 @@ use crate::secret;
 /// Life of a root: twenty years.
 const ROOT_LIFE: SignedDuration = SignedDuration::from_hours(20 * 365 * 24);
 /// How far certificates are dated back, for clocks that are behind.
-const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
+pub(crate) const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
 
 /// A certificate's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +64,12 @@ impl RootCa {
     pub fn from_pem(certificate_pem: &str, key_pem: &str) -> Result<Self, IdentityError> {
         let unreadable = IdentityError::unreadable("the root's key");
         let key = KeyPair::from_pem(key_pem).map_err(|error| unreadable(&error))?;
-        TrustBundle::from_pem(certificate_pem)?;
+        let bundle = TrustBundle::from_pem(certificate_pem)?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(&bundle.certificates()[0])
+            .map_err(|error| unreadable(&error))?;
+        if certificate.public_key().subject_public_key.data != key.public_key_raw() {
+            return Err(unreadable(&"the root's certificate is of another key"));
+        }
         Ok(RootCa {
             certificate_pem: certificate_pem.to_owned(),
             key,
@@ -94,13 +102,13 @@ impl RootCa {
         cluster_id: &str,
         validity: Validity,
     ) -> Result<String, IdentityError> {
-        // Reading a request checks that it is signed with the key that it names.
-        let request = CertificateSigningRequestParams::from_pem(request_pem).map_err(refused)?;
-        if request.public_key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
+        if !is_p256(request_pem)? {
             return Err(IdentityError::Refused(
                 "its key is not of the kind ECDSA P-256".to_owned(),
             ));
         }
+        // Reading a request checks that it is signed with the key that it names.
+        let request = CertificateSigningRequestParams::from_pem(request_pem).map_err(refused)?;
         let names = vec![role.name().to_owned(), node_id.to_owned()];
         let mut params = CertificateParams::new(names).map_err(refused)?;
         params.distinguished_name = subject(node_id, cluster_id);
@@ -148,6 +156,21 @@ impl RootCa {
             .map_err(refused)?
             .pem())
     }
+}
+
+/// Whether the key of a request (PEM) is on the curve P-256 (RFC 5480, section 2.1.1.1); what it is signed with says nothing of it.
+fn is_p256(request_pem: &str) -> Result<bool, IdentityError> {
+    let unreadable = |error: &dyn std::fmt::Display| IdentityError::Refused(error.to_string());
+    let (_, pem) = x509_parser::pem::parse_x509_pem(request_pem.as_bytes())
+        .map_err(|error| unreadable(&error))?;
+    let (_, request) =
+        X509CertificationRequest::from_der(&pem.contents).map_err(|error| unreadable(&error))?;
+    let algorithm = &request.certification_request_info.subject_pki.algorithm;
+    let curve = algorithm
+        .parameters
+        .as_ref()
+        .and_then(|any| any.as_oid().ok());
+    Ok(algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY && curve == Some(OID_EC_P256))
 }
 
 fn refused(error: rcgen::Error) -> IdentityError {

@@ -1,5 +1,7 @@
 //! The roots a node trusts.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -15,17 +17,23 @@ pub struct TrustBundle {
 }
 
 impl TrustBundle {
-    /// The certificates of a PEM text.
+    /// The certificates of a PEM text, each once.
     pub fn from_pem(pem: &str) -> Result<Self, IdentityError> {
         let unreadable = IdentityError::unreadable("the root certificates");
-        let certificates = CertificateDer::pem_slice_iter(pem.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| unreadable(&error))?;
+        let mut certificates = Vec::new();
+        for (at, found) in CertificateDer::pem_slice_iter(pem.as_bytes()).enumerate() {
+            let certificate = found.map_err(|error| unreadable(&error))?;
+            x509_parser::parse_x509_certificate(&certificate)
+                .map_err(|error| unreadable(&format!("number {}: {error}", at + 1)))?;
+            if !certificates.contains(&certificate) {
+                certificates.push(certificate);
+            }
+        }
         if certificates.is_empty() {
             return Err(unreadable(&"there is none"));
         }
         Ok(TrustBundle {
-            pem: pem.to_owned(),
+            pem: certificates.iter().map(to_pem).collect(),
             certificates,
         })
     }
@@ -33,14 +41,7 @@ impl TrustBundle {
     /// The roots of both, each once.
     pub fn with(&self, pem: &str) -> Result<Self, IdentityError> {
         let other = TrustBundle::from_pem(pem)?;
-        if other
-            .certificates
-            .iter()
-            .all(|certificate| self.certificates.contains(certificate))
-        {
-            return Ok(self.clone());
-        }
-        TrustBundle::from_pem(&format!("{}\n{}", self.pem.trim_end(), pem))
+        TrustBundle::from_pem(&format!("{}{}", self.pem, other.pem))
     }
 
     /// The PEM text.
@@ -82,4 +83,17 @@ impl TrustBundle {
         }
         Ok(store)
     }
+}
+
+/// The text of a certificate, in lines of 64 characters (RFC 7468, section 2).
+fn to_pem(certificate: &CertificateDer<'static>) -> String {
+    let text = BASE64_STANDARD.encode(certificate);
+    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    for (at, character) in text.chars().enumerate() {
+        if at > 0 && at % 64 == 0 {
+            pem.push('\n');
+        }
+        pem.push(character);
+    }
+    pem + "\n-----END CERTIFICATE-----\n"
 }

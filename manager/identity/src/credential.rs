@@ -5,6 +5,7 @@ use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::authority::BACKDATED;
 use crate::bundle::TrustBundle;
 use crate::error::IdentityError;
 use crate::peer::{Peer, peer};
@@ -63,13 +64,16 @@ impl Credential {
         peer(&chain[0])
     }
 
-    /// When to ask for the next certificate: between a half and four fifths of this one's life, as `unit` (0 to 1) says, so that nodes
+    /// When to ask for the next certificate: between a half and four fifths of the life that was granted, as `unit` (0 to 1) says, so that nodes
     /// which came together do not ask together.
     pub fn renew_at(&self, unit: f64) -> Result<Timestamp, IdentityError> {
         let peer = self.peer()?;
-        let life = peer.not_after.duration_since(peer.not_before);
-        let waited = life.as_secs_f64() * (0.5 + 0.3 * unit.clamp(0.0, 1.0));
-        Ok(peer.not_before + SignedDuration::from_secs_f64(waited))
+        let granted = (peer.not_before + BACKDATED).min(peer.not_after);
+        let life = peer.not_after.duration_since(granted);
+        // Not a number is none, too.
+        let unit = if unit > 0.0 { unit.min(1.0) } else { 0.0 };
+        let waited = life.as_secs_f64() * (0.5 + 0.3 * unit);
+        Ok(granted + SignedDuration::from_secs_f64(waited))
     }
 
     pub(crate) fn chain(&self) -> Result<Vec<CertificateDer<'static>>, IdentityError> {

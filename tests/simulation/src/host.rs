@@ -255,7 +255,6 @@ async fn read(node: &Node, window: &Window, key: u64, planted: Option<Planted>) 
     let passed = match planted {
         Some(Planted::StaleRead) if leadership.is_self => Ok(()),
         Some(Planted::StaleRead) => Err(ReadError::NotLeader(None)),
-        Some(Planted::LeaseRead) => node.lease_barrier().await,
         _ => node.read_barrier().await,
     };
     match passed {

@@ -143,22 +143,15 @@ impl Journal {
             .unwrap_or_else(|_| Err(io::Error::other("no answer from the log")))
     }
 
-    /// A vote that is acknowledged before it is anywhere.
-    fn neglect(&self, vote: Change, done: Done) {
-        lock(&self.view).show(&vote);
-        let me = self.me.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            if let Some(journal) = me.upgrade() {
-                let _ = journal.write(vote);
-            }
-        });
+    /// A vote that is acknowledged, and never reaches the disk.
+    fn neglect(&self, vote: &Change, done: Done) {
+        lock(&self.view).show(vote);
         done(Ok(()));
     }
 
-    /// A purge of five entries more than was asked for.
+    /// A purge of everything but the last entry.
     fn overdo(&self, to: u64, marker: Bytes) -> Change {
-        let further = to + 5;
+        let further = to.max(Submit::last_index(self).unwrap_or(to).saturating_sub(1));
         match Submit::read(self, further..=further, 1) {
             Ok(found) if !found.is_empty() => match LogEntry::decode(found[0].1.clone()) {
                 Ok(entry) => {
@@ -184,7 +177,7 @@ impl Submit for Journal {
     fn submit(&self, change: Change, done: Done) {
         let change = match (self.planted, change) {
             (Some(Planted::VoteNotSynced), change @ Change::Vote(_)) => {
-                return self.neglect(change, done);
+                return self.neglect(&change, done);
             }
             (Some(Planted::PurgedTooFar), Change::Purge { to, marker }) => self.overdo(to, marker),
             (_, change) => change,

@@ -108,10 +108,10 @@ impl Judge {
                 }
                 self.applied(member, at.term, at.index, &command, after);
             }
-            Deed::Restored(at, restored) => {
+            Deed::Restored(at, restored, registers) => {
                 let known = self.decided.range(..=at.index).next_back();
                 let expected = known.map_or(CHAIN_START, |(_, decided)| decided.chain);
-                if restored != expected {
+                if restored != expected || registers != self.state_at(at.index) {
                     let story = format!(
                         "member {member} takes a snapshot at {at:?} that is not what commands up to there lead to"
                     );
@@ -180,8 +180,12 @@ impl Judge {
 
     /// The registers that the decided commands lead to.
     pub(crate) fn expected_state(&self) -> BTreeMap<u64, u64> {
+        self.state_at(u64::MAX)
+    }
+
+    fn state_at(&self, index: u64) -> BTreeMap<u64, u64> {
         let mut registers = BTreeMap::new();
-        for decided in self.decided.values() {
+        for (_, decided) in self.decided.range(..=index) {
             if let Some(command) = Command::decode(&decided.command) {
                 carry_out(&mut registers, &command);
             }

@@ -3,14 +3,12 @@
 /// A mistake, planted to prove that the checks can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Planted {
-    /// A vote is acknowledged at once and reaches the disk a second later.
+    /// A vote is acknowledged and never reaches the disk.
     VoteNotSynced,
     /// Entries are acknowledged at once and reach the disk later.
     AppendNotSynced,
     /// A leader answers reads without asking the others whether it still leads.
     StaleRead,
-    /// Reads rest on the leader's lease while clocks stand still.
-    LeaseRead,
     /// A candidate counts votes that nobody gave.
     VotesInvented,
     /// A snapshot has all but its last command.
@@ -35,11 +33,10 @@ pub enum Planted {
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Planted; 14] = [
+    pub const ALL: [Planted; 13] = [
         Planted::VoteNotSynced,
         Planted::AppendNotSynced,
         Planted::StaleRead,
-        Planted::LeaseRead,
         Planted::VotesInvented,
         Planted::SnapshotShort,
         Planted::SnapshotKeepsOld,

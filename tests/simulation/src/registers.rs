@@ -136,7 +136,7 @@ pub(crate) enum Deed {
     /// A command was carried out; the hash of all so far.
     Applied(Position, Bytes, u64),
     /// A snapshot became the state.
-    Restored(Position, u64),
+    Restored(Position, u64, BTreeMap<u64, u64>),
 }
 
 /// What readers see.
@@ -279,7 +279,8 @@ impl StateMachine for Registers {
         }
         self.state = State { registers, chain };
         self.before = self.state.clone();
-        lock(&self.window.deeds).push(Deed::Restored(at, chain));
+        let restored = Deed::Restored(at, chain, self.state.registers.clone());
+        lock(&self.window.deeds).push(restored);
         Ok(())
     }
 }
