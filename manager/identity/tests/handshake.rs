@@ -275,32 +275,6 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn renewal_comes_between_a_half_and_four_fifths_of_a_life() {
-    let now = Timestamp::now();
-    let credential = credential(
-        &root(),
-        Role::Worker,
-        Validity::from(now, SignedDuration::from_hours(9)),
-        bundle(&[&root()]),
-    );
-    let hours = |unit: f64| {
-        credential
-            .renew_at(unit)
-            .expect("a time")
-            .duration_since(now)
-            .as_secs_f64()
-            / 3600.0
-    };
-    // Ten hours of life, one of them before now.
-    assert!(
-        (hours(0.0) - 4.0).abs() < 0.01 && (hours(1.0) - 7.0).abs() < 0.01,
-        "{} {}",
-        hours(0.0),
-        hours(1.0)
-    );
-}
-
-#[test]
 fn a_vault_is_replaced_as_a_whole_and_opens_with_its_key_alone() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("node.json");

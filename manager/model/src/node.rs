@@ -120,6 +120,9 @@ pub struct Certificate {
     /// SHA-256 of the root that issued it, hexadecimal.
     #[prost(string, tag = "4")]
     pub issuer: String,
+    /// Beginning of its life: milliseconds since 1970 (UTC).
+    #[prost(int64, tag = "5")]
+    pub not_before_ms: i64,
 }
 
 /// A manager's place in the Raft group.

@@ -15,7 +15,7 @@ use tonic::service::Routes;
 use tower::{Service, ServiceExt};
 
 use crate::clock::now_ms;
-use crate::gate::{Caller, Connection, admit};
+use crate::gate::{Caller, Connection, Refusal, admit};
 use crate::manager::Manager;
 
 /// How long a request waits for a leader to be found.
@@ -58,32 +58,48 @@ impl Service<Request<Body>> for Entrance {
 
 impl Entrance {
     async fn answer(self, mut request: Request<Body>) -> Result<Response<Body>, Status> {
-        let caller = match self.door {
-            Door::Socket => Caller::person(),
-            Door::Network => {
-                let connection = request.extensions().get::<Connection>().cloned();
-                let connection =
-                    connection.ok_or_else(|| Status::internal("a connection of unknown origin"))?;
-                let view = self.manager.replica().view();
-                admit(
-                    request.uri().path(),
-                    &connection,
-                    request.headers(),
-                    self.manager.cluster_id(),
-                    &view,
-                    now_ms(),
-                )?
+        let path = request.uri().path().to_owned();
+        let admitted = self.ask_gate(&request);
+        let caller = match &admitted {
+            Ok(caller) => caller,
+            Err(Refusal::ByView(_, caller)) if led(&path) => caller,
+            Err(Refusal::ByView(status, _) | Refusal::Final(status)) => return Err(status.clone()),
+        };
+        if led(&path)
+            && let Leader::Other(leader) = self.manager.leader(PATIENCE, caller.forwarded).await?
+        {
+            return self.pass_on(request, caller, &leader).await;
+        }
+        let caller = match admitted {
+            Ok(caller) => caller,
+            // What this manager leads and has not heard, nobody has; but it may have been chosen a moment ago.
+            Err(_) => {
+                self.manager.read().await?;
+                self.ask_gate(&request).map_err(Refusal::into_status)?
             }
         };
-        if led(request.uri().path()) {
-            match self.manager.leader(PATIENCE, caller.forwarded).await? {
-                Leader::This => {}
-                Leader::Other(member) => return self.pass_on(request, &caller, &member).await,
-            }
-        }
         request.extensions_mut().insert(caller);
         let answered = self.routes.oneshot(request).await;
         Ok(answered.unwrap_or_else(|never| match never {}))
+    }
+
+    /// Asks the gate. What it refuses only by what this manager has heard so far is the leader's to refuse.
+    fn ask_gate(&self, request: &Request<Body>) -> Result<Caller, Refusal> {
+        if self.door == Door::Socket {
+            return Ok(Caller::person());
+        }
+        let Some(connection) = request.extensions().get::<Connection>() else {
+            let status = Status::internal("a connection of unknown origin");
+            return Err(Refusal::Final(status));
+        };
+        admit(
+            request.uri().path(),
+            connection,
+            request.headers(),
+            self.manager.cluster_id(),
+            &self.manager.replica().view(),
+            now_ms(),
+        )
     }
 
     async fn pass_on(

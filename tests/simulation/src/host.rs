@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use consensus::{Consensus, Leadership, MembershipError, ProposeError, ReadError, Setup, Timings};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, RngSeed, Runtime};
 use tokio::sync::{mpsc, watch};
 use wal::{Inline, Log, Options, PlainText};
 
@@ -79,6 +79,7 @@ impl Life {
         let runtime = Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
+            .rng_seed(RngSeed::from_bytes(&dice.roll().to_le_bytes()))
             .build()
             .map_err(|error| Stillborn::Refused(error.to_string()))?;
         let wire = Wire {

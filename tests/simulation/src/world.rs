@@ -1,5 +1,7 @@
 //! The world: one clock, its members, its clients, its misfortunes, and what came of it all.
 
+mod strike;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -8,64 +10,16 @@ use consensus::{Standing, Status};
 use crate::admin::Admin;
 use crate::clients::{Client, End, History};
 use crate::dice::{Dice, Digest};
-use crate::faults::{Fault, Storm};
+use crate::faults::Storm;
 use crate::host::{Birth, Habits, Life, Stillborn};
 use crate::journal::Slowness;
-use crate::judge::{Failure, Judge, Oracle};
-use crate::network::{Burst, Cut, Network, QUICKEST, Time, partition};
+use crate::judge::{Judge, Oracle};
+use crate::network::{Network, QUICKEST, Time};
 use crate::panics;
-use crate::planted::Planted;
+use crate::plan::{Plan, Report};
 use crate::power::{Disks, lock};
 use crate::registers::Published;
 use crate::wire::{Address, Body, Errand, Message, Outbox, leading_term};
-
-/// How a world is run.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// How long misfortunes last, in simulated milliseconds.
-    pub storm: u64,
-    /// The mistake that is planted.
-    pub planted: Option<Planted>,
-    /// Whether everything that happens is printed.
-    pub verbose: bool,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Plan {
-            storm: 15_000,
-            planted: None,
-            verbose: false,
-        }
-    }
-}
-
-/// What came of a world.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// The seed.
-    pub seed: u64,
-    /// A hash of every message, command and outcome.
-    pub history: u64,
-    /// How long it lasted, in simulated milliseconds.
-    pub simulated: u64,
-    /// Operations of clients that were answered, refused, and of which nothing is known.
-    pub operations: [u64; 3],
-    /// Terms that had a leader.
-    pub elections: u64,
-    /// Lives of members that ended in a crash.
-    pub crashes: u64,
-    /// Partitions.
-    pub partitions: u64,
-    /// Snapshots that members took over from others.
-    pub snapshots: u64,
-    /// Changes of the group that were acknowledged.
-    pub changes: u64,
-    /// Registers whose history was too much for the search.
-    pub undecided: u64,
-    /// What was broken; the world ends with the first.
-    pub failures: Vec<Failure>,
-}
 
 /// Runs the world of a seed.
 pub fn run(seed: u64, plan: &Plan) -> Report {
@@ -568,107 +522,6 @@ impl World {
     fn addresses(&self) -> Vec<u64> {
         let here = |(_, host): &(&u64, &Host)| host.retires.is_none();
         self.hosts.iter().filter(here).map(|(id, _)| *id).collect()
-    }
-
-    fn strike(&mut self, fault: Fault) {
-        let all = self.addresses();
-        let up: Vec<u64> = self.living().map(|(id, _)| id).collect();
-        let leader = self
-            .living()
-            .find(|(_, life)| life.leadership.borrow().is_self)
-            .map(|(id, _)| id);
-        if up.is_empty() {
-            return;
-        }
-        let victim = match leader {
-            Some(leader) if self.dice.permille(400) => leader,
-            _ => self.dice.pick(&up),
-        };
-        self.say(|| format!("{fault:?}, {victim}"));
-        match fault {
-            Fault::Crash => {
-                let absence = self.storm.absence();
-                self.crash(victim, Some(absence));
-            }
-            Fault::Flicker => {
-                let absence = self.dice.between(2, 40);
-                self.crash(leader.unwrap_or(victim), Some(absence));
-            }
-            Fault::CrashAll => {
-                let together = self.dice.permille(500).then(|| self.dice.between(2, 500));
-                for id in up {
-                    let absence = together.unwrap_or_else(|| self.storm.absence());
-                    self.crash(id, Some(absence));
-                }
-            }
-            Fault::CrashWithin(operations) => {
-                if self.dice.permille(300) {
-                    // Once more while it starts.
-                    self.crash(victim, Some(10));
-                    let host = self.hosts.get_mut(&victim).expect("it is up");
-                    host.cut_in = Some(operations);
-                } else {
-                    let seed = self.dice.roll();
-                    let life = self.hosts[&victim].life.as_ref().expect("it is up");
-                    life.power.cut_in(operations, seed);
-                }
-            }
-            Fault::SyncFails => self.hosts[&victim]
-                .life
-                .as_ref()
-                .expect("it is up")
-                .power
-                .fail_sync(),
-            Fault::Partition { holds } => {
-                if all.len() < 2 {
-                    return;
-                }
-                let (shape, pairs) = partition(&mut self.dice, &all);
-                self.say(|| format!("{shape}: {pairs:?}"));
-                let until = self.now + self.storm.duration();
-                self.network.cut(Cut {
-                    until,
-                    pairs,
-                    holds,
-                });
-                self.report.partitions += 1;
-            }
-            Fault::Burst => {
-                let loss = self.dice.pick(&[0, 50, 300]);
-                let delay = self.dice.pick(&[10, 80, 400]);
-                let until = self.now + self.storm.duration();
-                self.network.burst(Burst { until, loss, delay });
-            }
-            Fault::Freeze { clock_goes_on } => {
-                let until = self.now + self.storm.duration();
-                let host = self.hosts.get_mut(&victim).expect("it is up");
-                host.frozen = host.frozen.or(Some((until, self.now, clock_goes_on)));
-            }
-            Fault::Membership if self.admin.is_idle() => {
-                if all.len() < 4 || (all.len() < 6 && self.dice.permille(500)) {
-                    self.add();
-                } else {
-                    let leaves = self.dice.pick(&all);
-                    self.admin.queue(Errand::Remove(leaves));
-                }
-            }
-            Fault::HandOver if self.admin.is_idle() => self.admin.queue(Errand::HandOver),
-            Fault::Snapshot if self.admin.is_idle() => self.admin.queue(Errand::Snapshot),
-            Fault::Membership | Fault::HandOver | Fault::Snapshot => {}
-        }
-    }
-
-    fn heal(&mut self) {
-        self.say(|| "all is healed".to_owned());
-        self.network.heal();
-        self.admin.stop();
-        for host in self.hosts.values_mut() {
-            host.up_at = host.up_at.min(self.now);
-            host.cut_in = None;
-            if let Some((until, since, clock_goes_on)) = host.frozen {
-                host.frozen = Some((until.min(self.now), since, clock_goes_on));
-            }
-        }
     }
 }
 

@@ -103,6 +103,15 @@ impl Daemons {
         std::fs::read_to_string(self.home(name).join("log")).unwrap_or_default()
     }
 
+    fn logs(&self) -> String {
+        let each = |name: &String| format!("---- {name}\n{}", self.log(name));
+        self.ports
+            .keys()
+            .map(each)
+            .collect::<Vec<String>>()
+            .join("\n")
+    }
+
     pub(crate) fn host_client(&self, name: &str) -> HostClient<Channel> {
         HostClient::new(api::connect::unix(&self.socket(name)))
     }
@@ -201,8 +210,8 @@ impl Daemons {
             }
             assert!(
                 Instant::now() < deadline,
-                "nobody leads: {}",
-                self.log(name)
+                "{name} knows nobody who leads:\n{}",
+                self.logs()
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -295,12 +304,7 @@ impl Daemons {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self).await {
             if Instant::now() > deadline {
-                let logs: Vec<String> = self
-                    .ports
-                    .keys()
-                    .map(|name| format!("---- {name}\n{}", self.log(name)))
-                    .collect();
-                panic!("not within {PATIENCE:?}: {what}\n{}", logs.join("\n"));
+                panic!("not within {PATIENCE:?}: {what}\n{}", self.logs());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

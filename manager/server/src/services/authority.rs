@@ -197,6 +197,7 @@ pub(crate) fn issue_for(
         certificate: Certificate {
             serial: seen.serial,
             role: role.into(),
+            not_before_ms: seen.not_before.as_millisecond(),
             not_after_ms: seen.not_after.as_millisecond(),
             issuer,
         },
