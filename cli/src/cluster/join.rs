@@ -12,9 +12,10 @@ use crate::remote::Client;
 
 /// Join this host to a cluster
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "The token and the address are printed by `minictl cluster join-token worker` (or manager) on a manager."
-)]
+#[command(after_help = "\
+Example: minictl cluster join --token MINITKN-1-… 192.0.2.1:2377
+
+The token and the address are printed by `minictl cluster join-token worker` (or manager) on a manager.")]
 pub(crate) struct Args {
     /// Token that lets this host in, as a worker or as a manager
     #[arg(long, value_name = "TOKEN")]

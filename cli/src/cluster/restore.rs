@@ -16,6 +16,8 @@ const CHUNK: usize = 256 << 10;
 /// Begin a cluster from a backup, with this host as its only manager
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Example: minictl cluster restore --advertise-addr 192.0.2.1 cluster.backup
+
 Everything that the backup knows is there again: tokens, certificates' root, configs. The managers of before are workers
 until they join again; nodes that were alive find the new manager if it has the address of an old one.")]
 pub(crate) struct Args {

@@ -220,7 +220,7 @@ fn standing(node_id: &str, view: &View) -> Standing {
         return Standing::NothingKnown;
     };
     let is_it = |revoked: &Revocation| revoked.node_id == node_id;
-    match view.nodes().get(&node_id.to_owned()) {
+    match view.nodes().get(node_id) {
         _ if cluster.revoked.iter().any(is_it) => Standing::Revoked,
         None => Standing::Unknown,
         Some(node) if node.spec.role() == NodeRole::Manager || node.member.is_some() => {
