@@ -7,7 +7,8 @@
 //! a library's types never lie on a user's disk.
 //!
 //! Invariants:
-//! - A vote and an entry are on disk (fsync) before anyone is told of them.
+//! - A vote is on disk (fsync) before anyone is told of it, an entry before this member acknowledges it. A leader sends entries
+//!   to the others before they are on its own disk; one that restarts therefore never goes on leading in its old term.
 //! - A command that [`Consensus::propose`] answered is never lost while a majority's disks live. One that it did not answer is
 //!   [`ProposeError::Unknown`], never reported as a success nor as a failure.
 //! - A Raft id is drawn once and never used again, not even by the same host.

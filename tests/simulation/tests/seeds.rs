@@ -1,4 +1,4 @@
-//! Sixty worlds, and the same one twice. More of them: `make soak`.
+//! Sixty worlds, and the same one twice. More of them: `cargo run --release -p simulation --bin soak`.
 
 use std::thread;
 
