@@ -104,6 +104,14 @@ impl Client {
         })
     }
 
+    /// The same, asked once: who sums up a host doesn't wait for a daemon that may not be there.
+    pub(crate) fn host_at_once(&self) -> Result<HostReply, Failure> {
+        self.carry_out(async |channel| {
+            let asked = HostClient::new(channel).get_host(GetHostRequest {}).await;
+            asked.map(Response::into_inner)
+        })
+    }
+
     fn failure(&self, status: &Status) -> Failure {
         match absent(status) {
             Some(kind) => Failure::new(self.endpoint.explain(kind)),

@@ -8,8 +8,8 @@ use crate::failure::{Outcome, print};
 use crate::output::size::binary;
 use crate::output::table::Table;
 use crate::output::template::Template;
-use crate::system::host;
 use crate::system::version::architecture;
+use crate::system::{cluster, host};
 
 /// Sum up this host
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,7 @@ pub(crate) fn info(args: Args, context: &Context) -> Outcome {
         engine.networks()?.len(),
         engine.volumes()?.len(),
     );
+    let cluster = cluster::ask(context);
     let config = engine.config();
     let object = json!({
         "Containers": containers.len(),
@@ -62,6 +63,7 @@ pub(crate) fn info(args: Args, context: &Context) -> Outcome {
         "MemTotal": host::memory(),
         "Name": host::name(),
         "Runtime": config.minirun,
+        "Swarm": cluster::object(&cluster),
     });
     let text = match args.format.as_deref() {
         Some("json") => format!("{object}\n"),
@@ -90,6 +92,9 @@ pub(crate) fn info(args: Args, context: &Context) -> Outcome {
             table.row(["Processors:", &host::processors().to_string()]);
             table.row(["Memory:", &binary(host::memory())]);
             table.row(["Name:", &host::name()]);
+            for (name, value) in cluster::lines(&cluster) {
+                table.row([name, &value]);
+            }
             table.to_string()
         }
     };

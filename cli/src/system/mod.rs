@@ -1,5 +1,6 @@
 //! The installation as a whole: one file per verb.
 
+pub(crate) mod cluster;
 pub(crate) mod df;
 pub(crate) mod host;
 pub(crate) mod info;
