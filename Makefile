@@ -31,7 +31,7 @@ help:
 	@echo "make test-vm    what of it differs with Debian 12's kernel and cgroup v2, in a virtual machine (part of make test)"
 	@echo 'make bench      times and memory beside those of Docker, containerd, runc and crun, measured in the same run'
 	@echo 'make lint       rustfmt and clippy'
-	@echo 'make install    minictl, minid and minirun, and minid's systemd unit, to $$(DESTDIR)$$(PREFIX)/bin, $(PREFIX) by default'
+	@echo "make install    minictl, minid and minirun, and minid's systemd unit, to \$$(DESTDIR)\$$(PREFIX), $(PREFIX) by default"
 	@echo 'make clean      what make built here; images stay in their cache (tests/images/build --print)'
 
 build-packages:

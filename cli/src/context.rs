@@ -50,23 +50,20 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) insecure_registries: Vec<String>,
-    /// Daemon to ask about the cluster: unix:///PATH, ssh://[USER@]HOST or tcp://HOST:PORT [default: this host's]
+    /// Daemon to ask about the cluster: unix:///PATH, ssh://[USER@]HOST or tcp://HOST:PORT [env: MINI_HOST=] [default: this host's]
     #[arg(
         short = 'H',
         long,
         global = true,
-        env = "MINI_HOST",
-        hide_env_values = true,
         value_name = "HOST",
         help_heading = "Global options"
     )]
     pub(crate) host: Option<String>,
-    /// Context that names the daemon (see minictl context)
+    /// Context that names the daemon (see minictl context) [env: MINI_CONTEXT=]
     #[arg(
         long,
         global = true,
-        env = "MINI_CONTEXT",
-        hide_env_values = true,
+        conflicts_with = "host",
         value_name = "NAME",
         help_heading = "Global options"
     )]
@@ -85,14 +82,22 @@ impl Context {
         Context { global }
     }
 
-    /// The daemon that is asked about the cluster: the one that was named, that of the context, or this host's.
+    /// The daemon that is asked about the cluster: the one that was named, that of the context, or this host's. What stands on the
+    /// command line wins over the environment, and that over the context in use; a host wins over a context.
     pub(crate) fn endpoint(&self) -> Result<Endpoint, Failure> {
+        let environment = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let own = || Endpoint::Unix(self.global.run_root.join("minid.sock"));
-        if let Some(host) = &self.global.host {
-            return Endpoint::parse(host, None);
+        let mut context = self.global.context.clone();
+        let mut host = self.global.host.clone();
+        if context.is_none() && host.is_none() {
+            host = environment("MINI_HOST");
+            context = environment("MINI_CONTEXT");
+        }
+        if let Some(host) = host {
+            return Endpoint::parse(&host, None);
         }
         let contexts = Contexts::load()?;
-        match self.global.context.as_ref().or(contexts.current.as_ref()) {
+        match context.as_ref().or(contexts.current.as_ref()) {
             None => Ok(own()),
             Some(name) if name == DEFAULT => Ok(own()),
             Some(name) => Endpoint::of_saved(contexts.get(name)?),

@@ -8,13 +8,17 @@ use std::time::Duration;
 use identity::{Identity, Locked, Peer, UnlockKey};
 use server::backup::{self, Founder};
 use server::{Listening, Manager, ManagerSetup, Tls, timings};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::Status;
 
 use crate::description::hostname;
 use crate::files::{Files, NodeState};
 use crate::options::Options;
-use crate::{addresses, session};
+use crate::{addresses, repair, session};
+
+/// How long a host that has become a node is waited for until the managers know it as ready.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// The daemon; clones are the same one.
 #[derive(Clone)]
@@ -51,11 +55,11 @@ struct Node {
     data_key: identity::DataKey,
     state: Mutex<NodeState>,
     unlock: Mutex<Option<UnlockKey>>,
-    manager: RwLock<Option<Manager>>,
+    manager: watch::Sender<Option<Manager>>,
     /// Keeps the manager's settings on disk.
     settings: Mutex<Option<JoinHandle<()>>>,
-    /// Why it has no session with the managers, when it has none.
-    trouble: Mutex<String>,
+    /// Why it has no session with the managers; empty while it has one.
+    trouble: watch::Sender<String>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -73,17 +77,27 @@ impl Daemon {
             phase: RwLock::new(Phase::Inactive),
             changing: tokio::sync::Mutex::default(),
         }));
-        let phase = match daemon.files().vault().load() {
+        let phase = daemon.part_on_disk().await;
+        let failed = matches!(phase, Phase::Failed(_));
+        daemon.set(phase);
+        if failed {
+            tokio::spawn(repair::take_up_again(daemon.clone()));
+        }
+        daemon
+    }
+
+    /// Takes up the part that lies on this host's disk.
+    pub(crate) async fn part_on_disk(&self) -> Phase {
+        let phase = match self.files().vault().load() {
             Ok(None) => Phase::Inactive,
             Ok(Some(Err(locked))) => Phase::Locked(locked),
-            Ok(Some(Ok(identity))) => daemon.take_up(identity, None).await,
+            Ok(Some(Ok(identity))) => self.take_up(identity, None).await,
             Err(error) => Phase::Failed(error.to_string()),
         };
         if let Phase::Failed(reason) = &phase {
-            tracing::error!("{reason}");
+            tracing::error!(reason, "this node cannot take part in its cluster");
         }
-        daemon.set(phase);
-        daemon
+        phase
     }
 
     /// The part of a node whose identity is known.
@@ -103,9 +117,9 @@ impl Daemon {
             data_key: identity.data_key,
             state: Mutex::new(state.clone()),
             unlock: Mutex::new(unlock),
-            manager: RwLock::new(None),
+            manager: watch::Sender::new(None),
             settings: Mutex::default(),
-            trouble: Mutex::new("it has not reached a manager yet".to_owned()),
+            trouble: watch::Sender::new("it has not reached a manager yet".to_owned()),
             tasks: Mutex::default(),
         }));
         if let Some(raft_id) = state.forcing {
@@ -114,6 +128,7 @@ impl Daemon {
             self.start_manager(&member).await?;
         }
         member.spawn(session::keep(self.clone(), member.clone()));
+        member.spawn(repair::stand_by(self.clone(), member.clone()));
         Ok(member)
     }
 
@@ -148,11 +163,7 @@ impl Daemon {
         let manager = Manager::start(setup, listening)
             .await
             .map_err(|error| format!("start the manager: {error}"))?;
-        *member
-            .0
-            .manager
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(manager.clone());
+        member.0.manager.send_replace(Some(manager.clone()));
         let following = tokio::spawn(session::follow_settings(member.clone(), manager.clone()));
         *lock(&member.0.settings) = Some(following);
         Ok(manager)
@@ -162,7 +173,9 @@ impl Daemon {
     pub(crate) async fn end_manager(&self, member: &Member) -> Result<(), String> {
         self.stop_manager(member).await;
         member.change_state(|state| state.raft_id = None)?;
-        self.files().forget_raft()
+        self.files().forget_raft()?;
+        // Who locks the managers' disks has no key for a worker's.
+        member.seal(None)
     }
 
     /// Stops the manager; what it knows stays on disk.
@@ -170,13 +183,7 @@ impl Daemon {
         if let Some(following) = lock(&member.0.settings).take() {
             following.abort();
         }
-        let manager = member
-            .0
-            .manager
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(manager) = manager {
+        if let Some(manager) = member.0.manager.send_replace(None) {
             manager.stop().await;
         }
     }
@@ -233,6 +240,15 @@ impl Daemon {
         }
         self.set(Phase::Inactive);
         self.files().forget()
+    }
+
+    /// Waits until the managers know this node as ready, if it is one; not for long.
+    pub(crate) async fn settle(&self) {
+        if let Phase::Member(member) = self.phase() {
+            let mut trouble = member.0.trouble.subscribe();
+            // Whether it is or not, `minictl info` tells.
+            let _ = tokio::time::timeout(SETTLE, trouble.wait_for(String::is_empty)).await;
+        }
     }
 
     /// Waits for its turn to change the part in the cluster.
@@ -292,19 +308,25 @@ impl Member {
     }
 
     pub(crate) fn manager(&self) -> Option<Manager> {
-        self.0
-            .manager
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.manager.borrow().clone()
+    }
+
+    /// The same, now and whenever it changes.
+    pub(crate) fn managers(&self) -> watch::Receiver<Option<Manager>> {
+        self.0.manager.subscribe()
+    }
+
+    /// Whether that is the same node.
+    pub(crate) fn is(&self, other: &Member) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn trouble(&self) -> String {
-        lock(&self.0.trouble).clone()
+        self.0.trouble.borrow().clone()
     }
 
     pub(crate) fn set_trouble(&self, reason: &str) {
-        reason.clone_into(&mut lock(&self.0.trouble));
+        self.0.trouble.send_replace(reason.to_owned());
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

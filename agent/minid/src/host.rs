@@ -38,18 +38,26 @@ impl Service for Host {
     async fn init(&self, request: Request<InitRequest>) -> Answer<InitReply> {
         let daemon = self.0.clone();
         // A person who goes away must not leave a cluster that is half made.
-        tokio::spawn(async move { Host(daemon).make_cluster(request.into_inner()).await })
-            .await
-            .map_err(internal)?
-            .map(Response::new)
+        let made = tokio::spawn(async move {
+            let made = Host(daemon.clone())
+                .make_cluster(request.into_inner())
+                .await?;
+            daemon.settle().await;
+            Ok(Response::new(made))
+        });
+        made.await.map_err(internal)?
     }
 
     async fn join(&self, request: Request<JoinRequest>) -> Answer<JoinReply> {
         let daemon = self.0.clone();
-        tokio::spawn(async move { Host(daemon).join_cluster(request.into_inner()).await })
-            .await
-            .map_err(internal)?
-            .map(Response::new)
+        let joined = tokio::spawn(async move {
+            let joined = Host(daemon.clone())
+                .join_cluster(request.into_inner())
+                .await?;
+            daemon.settle().await;
+            Ok(Response::new(joined))
+        });
+        joined.await.map_err(internal)?
     }
 
     async fn leave(&self, request: Request<LeaveRequest>) -> Answer<LeaveReply> {
@@ -99,10 +107,12 @@ impl Service for Host {
             data.extend_from_slice(&message.data);
         }
         let (daemon, asked) = (self.0.clone(), asked.unwrap_or_default());
-        tokio::spawn(async move { Host(daemon).restore_cluster(asked, data).await })
-            .await
-            .map_err(internal)?
-            .map(Response::new)
+        let restored = tokio::spawn(async move {
+            let restored = Host(daemon.clone()).restore_cluster(asked, data).await?;
+            daemon.settle().await;
+            Ok(Response::new(restored))
+        });
+        restored.await.map_err(internal)?
     }
 }
 

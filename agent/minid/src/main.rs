@@ -10,6 +10,7 @@ mod host;
 mod join;
 mod notify;
 mod options;
+mod repair;
 mod session;
 mod socket;
 

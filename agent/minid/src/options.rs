@@ -54,7 +54,7 @@ struct Settings {
     /// Entries of the managers' log between two snapshots [default: 10000]
     #[arg(long, value_name = "N")]
     snapshot_every: Option<u64>,
-    /// What is logged, as for tracing's EnvFilter [default: info,openraft=warn]
+    /// What is logged, as for tracing's EnvFilter [default: info,openraft=error]
     #[arg(long, env = "MINID_LOG", value_name = "FILTER")]
     log: Option<String>,
 }
@@ -152,7 +152,7 @@ fn complete(flags: Settings, file: Settings) -> Result<Options, String> {
         log: flags
             .log
             .or(file.log)
-            .unwrap_or_else(|| "info,openraft=warn".to_owned()),
+            .unwrap_or_else(|| "info,openraft=error".to_owned()),
     })
 }
 

@@ -22,11 +22,17 @@ use crate::join::reached;
 /// The pause before another manager is asked: drawn up to this, doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a manager may take to begin a session: it may be waiting for a leader itself.
+const BEGIN: Duration = Duration::from_secs(10);
+/// How often it looks whether its certificate is to be renewed, at least: the host's clock may be set while it waits.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(3600);
 /// How long a manager that joins tries to take its place in the group.
 const TAKE_PLACE: Duration = Duration::from_secs(60);
 
 /// Keeps a session with one manager or another, for as long as the node is one.
 pub(crate) async fn keep(daemon: Daemon, member: Member) {
+    // Who makes this host a node is done first: before that, the cluster may not know it.
+    drop(daemon.change().await);
     let mut pause = FIRST_PAUSE;
     let mut managers = Vec::new();
     loop {
@@ -39,6 +45,14 @@ pub(crate) async fn keep(daemon: Daemon, member: Member) {
             continue;
         };
         let status = hold(&daemon, &member, &address, &mut pause).await;
+        if let Some(reason) = certificate_ended(&member) {
+            if member.trouble() != reason {
+                tracing::error!("{reason}");
+            }
+            member.set_trouble(&reason);
+            tokio::time::sleep(LONGEST_PAUSE).await;
+            continue;
+        }
         member.set_trouble(&format!("{address}: {}", status.message()));
         match status.code() {
             Code::Unauthenticated => {
@@ -56,6 +70,16 @@ pub(crate) async fn keep(daemon: Daemon, member: Member) {
         tokio::time::sleep(drawn).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// What a person has to do when a node was off for so long that nobody lets it in any more.
+fn certificate_ended(member: &Member) -> Option<String> {
+    let end = member.peer().not_after;
+    (end < Timestamp::now()).then(|| {
+        format!(
+            "the certificate of this node ended on {end}: leave with `minictl cluster leave --force`, and join again with a token"
+        )
+    })
 }
 
 /// A channel to a manager.
@@ -76,14 +100,20 @@ async fn hold(daemon: &Daemon, member: &Member, address: &str, pause: &mut Durat
         description: Some(describe(daemon.options())),
         address: own,
     };
-    let mut messages = match dispatcher.session(asked).await {
+    let mut messages = match answer_within(BEGIN, dispatcher.session(asked)).await {
         Ok(messages) => messages.into_inner(),
-        Err(status) => return reached(status),
+        Err(status) => return status,
     };
     let mut session_id = String::new();
-    let mut speak = tokio::time::interval(Duration::from_secs(3600));
-    let mut renewal = Box::pin(tokio::time::sleep(until_renewal(member)));
+    let mut heartbeat = BEGIN;
+    let mut speak = tokio::time::interval(LOOK_AT_CLOCK);
+    let mut renewal = Renewal::of(member);
     loop {
+        if renewal.serial != member.peer().serial {
+            // A connection counts for as long as the certificate with which it began: another one for what is said from now on.
+            renewal = Renewal::of(member);
+            dispatcher = DispatcherClient::new(channel(member, address));
+        }
         tokio::select! {
             message = messages.message() => match message {
                 Ok(Some(message)) => {
@@ -91,13 +121,13 @@ async fn hold(daemon: &Daemon, member: &Member, address: &str, pause: &mut Durat
                     member.set_trouble("");
                     if session_id != message.session_id {
                         session_id.clone_from(&message.session_id);
-                        speak = tokio::time::interval(Duration::from_millis(u64::from(message.heartbeat_ms.max(50))));
+                        heartbeat = Duration::from_millis(u64::from(message.heartbeat_ms.max(50)));
+                        speak = tokio::time::interval(heartbeat);
                     }
                     if let Err(reason) = obey(daemon, member, address, &message).await {
                         tracing::warn!(reason, "what the managers want cannot be done now");
                         return Status::aborted(reason);
                     }
-                    renewal = Box::pin(tokio::time::sleep(until_renewal(member)));
                 }
                 Ok(None) => return Status::unavailable("the manager ended the session"),
                 Err(status) => return status,
@@ -106,30 +136,63 @@ async fn hold(daemon: &Daemon, member: &Member, address: &str, pause: &mut Durat
                 if session_id.is_empty() {
                     continue;
                 }
-                match dispatcher.heartbeat(HeartbeatRequest { session_id: session_id.clone() }).await {
-                    Ok(_) => {}
-                    Err(status) => return reached(status),
-                }
-            }
-            () = &mut renewal => {
-                if let Err(status) = renew(daemon, member, address).await {
+                let asked = HeartbeatRequest { session_id: session_id.clone() };
+                // Another manager can still be found before the leader has missed too many.
+                if let Err(status) = answer_within(heartbeat, dispatcher.heartbeat(asked)).await {
                     return status;
                 }
-                renewal = Box::pin(tokio::time::sleep(until_renewal(member)));
+            }
+            () = tokio::time::sleep(renewal.wait()) => {
+                if renewal.is_due() && let Err(status) = renew(daemon, member, address).await {
+                    return status;
+                }
             }
         }
     }
 }
 
-fn until_renewal(member: &Member) -> Duration {
-    // Drawn anew each time: what counts is that nodes which came together do not ask together.
-    let at = member.tls().credential().renew_at(rand::rng().random());
-    let wait = at
-        .map(|at| at.duration_since(Timestamp::now()))
-        .unwrap_or_default();
-    Duration::try_from(wait)
-        .unwrap_or_default()
-        .clamp(Duration::from_secs(1), Duration::from_secs(7 * 24 * 3600))
+/// A manager's answer, or why there is none.
+async fn answer_within<T>(
+    patience: Duration,
+    asked: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    match tokio::time::timeout(patience, asked).await {
+        Ok(answer) => answer.map_err(reached),
+        Err(_) => Err(Status::unavailable(format!(
+            "no answer within {patience:?}"
+        ))),
+    }
+}
+
+/// When a certificate is to be renewed.
+struct Renewal {
+    /// Which one.
+    serial: String,
+    at: Timestamp,
+}
+
+impl Renewal {
+    /// Draws when the node's certificate is renewed: nodes that came together are not to ask together.
+    fn of(member: &Member) -> Self {
+        let at = member.tls().credential().renew_at(rand::rng().random());
+        Renewal {
+            serial: member.peer().serial,
+            at: at.unwrap_or_default(),
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.at <= Timestamp::now()
+    }
+
+    fn wait(&self) -> Duration {
+        let wait = self.at.duration_since(Timestamp::now());
+        // A certificate that cannot be renewed is not asked for again and again.
+        let least = Duration::from_millis(100);
+        Duration::try_from(wait)
+            .unwrap_or(least)
+            .clamp(least, LOOK_AT_CLOCK)
+    }
 }
 
 /// Does what a message says.

@@ -16,7 +16,7 @@ use crate::remote::Client;
 /// Write everything the cluster knows to a file, while it goes on
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example: minictl cluster backup cluster.backup
+Example: minictl cluster backup -o cluster.backup
 
 The file holds the cluster's keys: who has it can let anybody in. Begin a cluster from it with `minictl cluster restore`.")]
 pub(crate) struct Args {

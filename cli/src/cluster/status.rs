@@ -53,7 +53,8 @@ pub(crate) fn status(args: &Args, context: &Context) -> Outcome {
         .ask(GetStatusRequest {}, |channel, request| async move {
             ControlClient::new(channel).get_status(request).await
         })?;
-    let rows: Vec<Value> = reply.managers.iter().map(row).collect();
+    let mut rows: Vec<Value> = reply.managers.iter().map(row).collect();
+    rows.sort_by_key(|row| row["Manager"].to_string());
     if args.format.is_none() {
         print(&format!("{}\n\n", summary(&reply)))?;
     }

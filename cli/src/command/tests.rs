@@ -43,6 +43,47 @@ fn every_verb_has_an_example() {
     assert_eq!(found, Vec::<String>::new());
 }
 
+/// The lines of a help's examples, without what stands behind a pipe.
+fn examples(help: &str) -> Vec<Vec<String>> {
+    let lines = help
+        .lines()
+        .map(|line| line.trim().trim_start_matches("Example: "));
+    let lines = lines.filter(|line| line.starts_with("minictl "));
+    lines
+        .map(|line| {
+            // What stands between quotes is one word.
+            let parts = line.split('\'').enumerate();
+            let whole = parts.map(|(at, part)| match at % 2 {
+                0 => part.to_owned(),
+                _ => part.replace(' ', "\0"),
+            });
+            let line = whole.collect::<String>();
+            let own = line.split(['|', '#', '<', '>']).next().unwrap_or_default();
+            let words = own.split_whitespace();
+            words.map(|word| word.replace('\0', " ")).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn every_example_can_be_typed() {
+    fn check(command: &clap::Command, seen: &mut usize) {
+        let help = command.get_after_help().map(ToString::to_string);
+        for example in examples(&help.unwrap_or_default()) {
+            *seen += 1;
+            if let Err(error) = CommandLine::try_parse_from(&example) {
+                panic!("{}: {error}", example.join(" "));
+            }
+        }
+        for verb in command.get_subcommands() {
+            check(verb, seen);
+        }
+    }
+    let mut seen = 0;
+    check(&CommandLine::command(), &mut seen);
+    assert!(seen > 80, "{seen} examples were found");
+}
+
 #[test]
 fn dockers_spellings_are_understood() {
     fn check(line: &str) {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::failure::{Outcome, print};
 use crate::output::age::ago;
+use crate::output::filter::{has_label, parse_all, passes};
 use crate::output::format::{Columns, listing};
 use crate::remote::Client;
 
@@ -29,6 +30,9 @@ pub(crate) struct Args {
     /// Print ids alone
     #[arg(short, long)]
     quiet: bool,
+    /// Show those alone that fit: id, name, label
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
     /// json, table TEMPLATE or a template
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
@@ -36,12 +40,20 @@ pub(crate) struct Args {
 
 /// Lists them.
 pub(crate) fn list(args: &Args, context: &Context) -> Outcome {
+    let filters = parse_all(&args.filter, &["id", "name", "label"])?;
     let asked = ListConfigsRequest {};
-    let configs = Client::of(context)?
+    let mut configs = Client::of(context)?
         .ask(asked, |channel, request| async move {
             ControlClient::new(channel).list_configs(request).await
         })?
         .configs;
+    configs.retain(|config| {
+        passes(&filters, |key, value| match key {
+            "id" => config.id.starts_with(value),
+            "name" => config.spec.name.starts_with(value),
+            _ => has_label(&config.spec.labels, value),
+        })
+    });
     if args.quiet {
         for config in configs {
             print(&format!("{}\n", config.id))?;

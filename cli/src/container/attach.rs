@@ -7,7 +7,7 @@ use crate::terminal::detach::DetachKeys;
 
 /// Connect this terminal to a running container
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: minictl attach shell      (ctrl-p ctrl-q leaves it running)")]
+#[command(after_help = "Example: minictl attach shell   # ctrl-p ctrl-q leaves it running")]
 pub(crate) struct Args {
     /// Don't pass standard input on
     #[arg(long)]

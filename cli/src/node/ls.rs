@@ -68,7 +68,9 @@ pub(crate) fn list(args: &Args, context: &Context) -> Outcome {
             ControlClient::new(channel).list_nodes(request).await
         })?
         .nodes;
-    let own = client.host()?.node_id;
+    // Through a manager's port the daemon tells nothing of its host.
+    let own = client.host_at_once().map(|host| host.node_id);
+    let own = own.unwrap_or_default();
     let mut fitting: Vec<(&NodeView, &Node)> = nodes
         .iter()
         .filter_map(|view| Some((view, view.node.as_ref()?)))

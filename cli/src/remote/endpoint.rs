@@ -51,7 +51,7 @@ impl Endpoint {
         {
             let Some(tls) = tls else {
                 return Err(Failure::new(format!(
-                    "{text} needs a certificate: make a context for it with `minictl context create NAME --host {text} --tls-ca FILE --tls-cert FILE --tls-key FILE`"
+                    "{text} needs a certificate: make a context for it with `minictl context create NAME --endpoint {text} --tls-ca FILE --tls-cert FILE --tls-key FILE`"
                 )));
             };
             let address = if address.contains(':') {

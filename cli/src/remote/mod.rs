@@ -20,8 +20,8 @@ pub(crate) use endpoint::{Endpoint, TlsFiles};
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// How long a request is repeated while nobody leads, or a manager is lost.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// For how long a request is begun again while nobody leads, or a manager is lost. A manager waits as long for a leader itself.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause between two attempts: the first, doubled each time up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

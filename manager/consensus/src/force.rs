@@ -43,6 +43,9 @@ pub enum ForceError {
     /// The log cannot be read or written.
     #[error("the log: {0}")]
     Log(String),
+    /// The state machine does not understand its log.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Makes `member`, under the new Raft id `id`, the only member of its group: the whole log is replayed into a snapshot that
@@ -66,8 +69,8 @@ pub async fn force_new_group<S: StateMachine, D: Disk>(
             .read(from..=log.last_index().unwrap_or(from), BATCH)
             .map_err(|error| ForceError::Log(error.to_string()))?;
         for (at, bytes) in entries {
-            machine
-                .replay(decode_entry(bytes).map_err(|error| ForceError::Log(error.to_string()))?);
+            let entry = decode_entry(bytes).map_err(|error| ForceError::Log(error.to_string()))?;
+            machine.replay(entry).map_err(ForceError::Refused)?;
             position = at + 1;
             replayed += 1;
         }

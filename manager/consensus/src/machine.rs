@@ -34,7 +34,10 @@ impl From<LogId> for Position {
 /// What the group's commands change, the same on every member: no clock, no randomness, no input besides the commands.
 pub trait StateMachine: Send + Sync + 'static {
     /// Carries out one command and answers it. Called in the order of the log, once for every index.
-    fn apply(&mut self, at: Position, command: &[u8]) -> Bytes;
+    ///
+    /// # Errors
+    /// Why the command cannot be understood; nothing has changed then. The member stops: what it skipped, it would never learn.
+    fn apply(&mut self, at: Position, command: &[u8]) -> Result<Bytes, String>;
 
     /// Everything applied so far may be seen by readers. Called after a batch and before any of its answers is sent.
     fn publish(&mut self, at: Position);
@@ -104,13 +107,14 @@ impl<S: StateMachine, D: Disk> Machine<S, D> {
     }
 
     /// Entries outside the protocol: a group that is forced anew replays its log.
-    pub(crate) fn replay(&mut self, entry: crate::record::Entry) {
+    pub(crate) fn replay(&mut self, entry: crate::record::Entry) -> Result<(), String> {
         let at = Position::from(entry.log_id);
-        self.applied = Some(entry.log_id);
         if let EntryPayload::Normal(command) = &entry.payload {
-            self.state.apply(at, &command.0);
+            self.state.apply(at, &command.0)?;
         }
+        self.applied = Some(entry.log_id);
         self.state.publish(at);
+        Ok(())
     }
 
     pub(crate) fn applied(&self) -> Option<LogId> {
@@ -147,11 +151,18 @@ impl<S: StateMachine, D: Disk> RaftStateMachine<Group> for Machine<S, D> {
         Strm: Stream<Item = Result<EntryResponder<Group>, io::Error>> + Unpin + OptionalSend,
     {
         let mut answers = Vec::new();
+        let mut refused = None;
         while let Some((entry, responder)) = entries.try_next().await? {
             let at = Position::from(entry.log_id);
             let reply = match entry.payload {
                 EntryPayload::Blank => Bytes::new(),
-                EntryPayload::Normal(command) => self.state.apply(at, &command.0),
+                EntryPayload::Normal(command) => match self.state.apply(at, &command.0) {
+                    Ok(reply) => reply,
+                    Err(reason) => {
+                        refused = Some(reason);
+                        break;
+                    }
+                },
                 EntryPayload::Membership(membership) => {
                     self.membership = GroupMembership::new(Some(entry.log_id), membership);
                     Bytes::new()
@@ -168,7 +179,7 @@ impl<S: StateMachine, D: Disk> RaftStateMachine<Group> for Machine<S, D> {
         for (responder, reply) in answers {
             responder.send(Reply(reply));
         }
-        Ok(())
+        refused.map_or(Ok(()), |reason| Err(io::Error::other(reason)))
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder<D> {

@@ -103,8 +103,8 @@ pub enum ReadError {
     #[error("this manager does not lead{}", led_by(.0))]
     NotLeader(Option<Member>),
     /// Too few members answer to tell whether this one still leads.
-    #[error("too few managers answer: {0}")]
-    NoQuorum(String),
+    #[error("too few managers answer")]
+    NoQuorum,
     /// This member has stopped.
     #[error("{0}")]
     Stopped(String),
@@ -243,6 +243,21 @@ impl<S: StateMachine, D: Disk> Consensus<S, D> {
         self.leadership.clone()
     }
 
+    /// Returns when this member has stopped: with the reason when it had to, none when it was told to.
+    pub async fn stopped(&self) -> Option<String> {
+        let mut metrics = self.raft.metrics();
+        loop {
+            match &metrics.borrow_watched().running_state {
+                Ok(()) => {}
+                Err(Fatal::Stopped) => return None,
+                Err(fatal) => return Some(reason(fatal)),
+            }
+            if metrics.changed().await.is_err() {
+                return None;
+            }
+        }
+    }
+
     /// What this member knows of its group.
     pub fn status(&self) -> Status {
         status(&self.raft.metrics().borrow_watched())
@@ -379,15 +394,21 @@ fn read_error(error: RaftError<Group, LinearizableReadError<Group>>) -> ReadErro
         RaftError::APIError(LinearizableReadError::ForwardToLeader(forward)) => {
             ReadError::NotLeader(leader(forward))
         }
-        RaftError::APIError(LinearizableReadError::QuorumNotEnough(few)) => {
-            ReadError::NoQuorum(few.to_string())
-        }
+        RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)) => ReadError::NoQuorum,
         RaftError::Fatal(fatal) => ReadError::Stopped(stopped(&fatal)),
     }
 }
 
 fn stopped(fatal: &Fatal<Group>) -> String {
-    format!("this manager's consensus has stopped: {fatal}")
+    format!("this manager's consensus has stopped: {}", reason(fatal))
+}
+
+/// What is at the bottom of it.
+fn reason(fatal: &Fatal<Group>) -> String {
+    match fatal {
+        Fatal::StorageError(error) => error.to_string(),
+        other => other.to_string(),
+    }
 }
 
 fn membership(result: WriteResult) -> Result<(), MembershipError> {

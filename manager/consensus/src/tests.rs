@@ -14,6 +14,9 @@ use crate::log_store::LogStore;
 use crate::machine::Machine;
 use crate::record::Group;
 
+/// A command that the state machine doesn't understand.
+const UNREADABLE: &[u8] = b"?";
+
 /// A state machine that remembers every command.
 #[derive(Default)]
 struct Ledger {
@@ -22,9 +25,12 @@ struct Ledger {
 }
 
 impl StateMachine for Ledger {
-    fn apply(&mut self, _at: Position, command: &[u8]) -> Bytes {
+    fn apply(&mut self, _at: Position, command: &[u8]) -> Result<Bytes, String> {
+        if command == UNREADABLE {
+            return Err("this line cannot be read".to_owned());
+        }
         self.lines.push(Bytes::copy_from_slice(command));
-        format!("line {}", self.lines.len()).into()
+        Ok(format!("line {}", self.lines.len()).into())
     }
 
     fn publish(&mut self, _at: Position) {
@@ -396,4 +402,42 @@ async fn a_lost_majority_is_forced_from_one_member_and_keeps_everything() {
         Ledger::default(),
     );
     assert!(matches!(empty.await, Err(ForceError::Empty)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_does_not_understand_an_entry_stops_before_it() {
+    let wire = Wire::default();
+    let host = Host {
+        log: MemDisk::new(),
+        snapshots: MemDisk::new(),
+    };
+    let (node, seen) = start(&wire, 1, &host, 1000).await;
+    node.found(member(1)).await.expect("founded");
+    until("it leads", || node.status().leadership.is_self).await;
+    node.propose("one".into()).await.expect("decided");
+    let refused = node.propose(UNREADABLE.into()).await;
+    assert!(
+        matches!(refused, Err(ProposeError::Unknown(_))),
+        "{refused:?}"
+    );
+    let reason = node.stopped().await.expect("it had to stop");
+    assert!(reason.contains("this line cannot be read"), "{reason}");
+    assert!(node.propose("two".into()).await.is_err());
+    assert_eq!(*seen.lock().expect("a lock"), ["one"]);
+    drop(node);
+    let (again, seen) = start(&wire, 1, &host, 1000).await;
+    assert!(again.stopped().await.is_some(), "it meets it again");
+    assert_eq!(*seen.lock().expect("a lock"), ["one"]);
+    let (told, _) = start(
+        &Wire::default(),
+        2,
+        &Host {
+            log: MemDisk::new(),
+            snapshots: MemDisk::new(),
+        },
+        1000,
+    )
+    .await;
+    told.shutdown().await;
+    assert_eq!(told.stopped().await, None, "it was told to");
 }

@@ -6,6 +6,15 @@ use store::Refusal;
 use store::transaction::RefusalKind;
 use tonic::Status;
 
+/// What is at the bottom of an error: "connection refused" tells more than "transport error".
+pub(crate) fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(next) = last.source() {
+        last = next;
+    }
+    last.to_string()
+}
+
 pub(crate) fn proposal(error: ProposeError) -> Status {
     match error {
         ProposeError::NotLeader(_) => Status::unavailable(error.to_string()),

@@ -15,6 +15,7 @@ use tonic::service::Routes;
 use tower::{Service, ServiceExt};
 
 use crate::clock::now_ms;
+use crate::failure;
 use crate::gate::{Caller, Connection, Refusal, admit};
 use crate::manager::Manager;
 
@@ -126,19 +127,14 @@ impl Entrance {
         let unreachable = |reason: String| {
             Status::unavailable(format!("the leader {leader} cannot be reached: {reason}"))
         };
+        let lost = |error: tonic::transport::Error| unreachable(failure::cause(&error));
         let mut channel = self
             .manager
             .peers()
             .channel(leader)
             .map_err(|error| unreachable(error.to_string()))?;
-        let channel = channel
-            .ready()
-            .await
-            .map_err(|error| unreachable(error.to_string()))?;
-        channel
-            .call(request)
-            .await
-            .map_err(|error| unreachable(error.to_string()))
+        let channel = channel.ready().await.map_err(lost)?;
+        channel.call(request).await.map_err(lost)
     }
 }
 
@@ -154,7 +150,9 @@ pub(crate) enum Leader {
 fn led(path: &str) -> bool {
     let mut parts = path.split('/').skip(1);
     match (parts.next(), parts.next()) {
-        (Some("mini.v1.Control" | "mini.v1.Dispatcher" | "mini.v1.Membership"), _) => true,
+        // How the managers agree is what one asks when they don't.
+        (Some("mini.v1.Control"), method) => method != Some("GetStatus"),
+        (Some("mini.v1.Dispatcher" | "mini.v1.Membership"), _) => true,
         (Some("mini.v1.Authority"), method) => method != Some("GetRoots"),
         _ => false,
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use consensus::{Consensus, Member, Setup, StartError, Timings};
+use consensus::{Consensus, Member, ReadError, Setup, StartError, Timings};
 use http::{Request, Response};
 use identity::DataKey;
 use model::ClusterSpec;
@@ -32,6 +32,9 @@ use crate::{leader, services};
 
 /// How often a change that was overtaken by another is tried again.
 const ATTEMPTS: usize = 10;
+
+/// A leader that no majority has answered for so long says so, instead of letting people wait.
+const WITHOUT_QUORUM: Duration = Duration::from_secs(2);
 
 /// How long the connections of a manager that stops may take to end.
 const GIVING_BACK: Duration = Duration::from_secs(5);
@@ -310,6 +313,11 @@ impl Manager {
         }
     }
 
+    /// Returns when it has stopped: with the reason when its disk or its log made it, none when it was told to.
+    pub async fn stopped(&self) -> Option<String> {
+        self.0.consensus.stopped().await
+    }
+
     /// Stops it; what it acknowledged is on its disk.
     pub async fn stop(&self) {
         self.0
@@ -377,7 +385,11 @@ impl Manager {
             let ready_term = *ready.borrow_and_update();
             if now.is_self {
                 if ready_term == now.term {
-                    return Ok(Leader::This);
+                    return if self.has_quorum() {
+                        Ok(Leader::This)
+                    } else {
+                        Err(Status::unavailable(self.leaderless()))
+                    };
                 }
             } else if let Some(id) = now.leader.filter(|_| !forwarded)
                 && let Some(known) = self
@@ -398,6 +410,15 @@ impl Manager {
         }
     }
 
+    /// Whether a majority has answered this leader of late. One that is cut off leads in vain until it hears of the next.
+    pub(crate) fn has_quorum(&self) -> bool {
+        let status = self.status();
+        status.voters() == 1
+            || status
+                .quorum_acknowledged
+                .is_none_or(|ago| ago < WITHOUT_QUORUM)
+    }
+
     fn leaderless(&self) -> String {
         let status = self.status();
         format!(
@@ -413,7 +434,10 @@ impl Manager {
             .consensus
             .read_barrier()
             .await
-            .map_err(failure::read)?;
+            .map_err(|error| match error {
+                ReadError::NoQuorum => Status::unavailable(self.leaderless()),
+                other => failure::read(other),
+            })?;
         Ok(self.0.replica.view())
     }
 

@@ -21,8 +21,6 @@ struct Shared {
     view: RwLock<View>,
     events: Mutex<EventRing>,
     version: watch::Sender<u64>,
-    /// Why this manager must not go on, when it must not.
-    refused: watch::Sender<Option<String>>,
 }
 
 impl Default for Replica {
@@ -32,7 +30,6 @@ impl Default for Replica {
                 view: RwLock::new(View::default()),
                 events: Mutex::new(EventRing::new(EVENTS)),
                 version: watch::Sender::new(0),
-                refused: watch::Sender::new(None),
             }),
         }
     }
@@ -51,11 +48,6 @@ impl Replica {
     /// The version of what is known, now and whenever it changes.
     pub fn version(&self) -> watch::Receiver<u64> {
         self.shared.version.subscribe()
-    }
-
-    /// Why this manager must stop, once it must: it met something that it doesn't understand.
-    pub fn refused(&self) -> watch::Receiver<Option<String>> {
-        self.shared.refused.subscribe()
     }
 
     /// What happened after that version, and up to which version.
@@ -87,21 +79,18 @@ pub(crate) struct Machine {
 }
 
 impl StateMachine for Machine {
-    fn apply(&mut self, at: Position, command: &[u8]) -> Bytes {
-        // Index 0 is the founding of the group; versions count from 1, and 0 stands for "any".
-        self.state.advance(at.term, at.index);
+    fn apply(&mut self, at: Position, command: &[u8]) -> Result<Bytes, String> {
         let batch = match Batch::decode(command) {
             Ok(batch) if batch.transactions.iter().all(State::understands) => batch,
             _ => {
-                let reason = format!(
+                return Err(format!(
                     "entry {} was written by a later version of this program; start that version here, or remove this manager from the cluster",
                     at.index
-                );
-                tracing::error!("{reason}");
-                self.replica.shared.refused.send_replace(Some(reason));
-                return Bytes::new();
+                ));
             }
         };
+        // Index 0 is the founding of the group; versions count from 1, and 0 stands for "any".
+        self.state.advance(at.term, at.index);
         let mut replies = Vec::with_capacity(batch.transactions.len());
         for transaction in batch.transactions {
             let applied = self.state.apply(transaction);
@@ -110,7 +99,7 @@ impl StateMachine for Machine {
                 self.happened.push((at.index, applied.events));
             }
         }
-        BatchReply { replies }.encode_to_vec().into()
+        Ok(BatchReply { replies }.encode_to_vec().into())
     }
 
     fn publish(&mut self, at: Position) {

@@ -95,6 +95,14 @@ impl Sessions {
         gone
     }
 
+    /// A node was let in, and is to come.
+    pub(crate) fn expect(&mut self, node: &str, now: Instant) {
+        let deadline = now + self.period * GRACE + AFTER_ELECTION;
+        self.nodes
+            .entry(node.to_owned())
+            .or_insert(Session { id: None, deadline });
+    }
+
     /// A node that could not be marked as silent: it expires again at once, unless it has come meanwhile.
     pub(crate) fn suspect(&mut self, node: String, now: Instant) {
         self.nodes.entry(node).or_insert(Session {
@@ -133,6 +141,10 @@ mod tests {
             sessions.expire(start + second * GRACE + AFTER_ELECTION),
             ["old"]
         );
+        sessions.expect("young", start);
+        let due = start + second * GRACE + AFTER_ELECTION;
+        assert!(sessions.expire(due - Duration::from_millis(1)).is_empty());
+        assert_eq!(sessions.expire(due), ["young"], "it never came");
         let again = sessions.open("new", 7, start);
         let second_time = sessions.open("new", 7, start);
         assert!(

@@ -25,7 +25,15 @@ const SNAPSHOT: Duration = Duration::from_secs(600);
 #[derive(Clone)]
 pub(crate) struct Peers {
     tls: Tls,
-    channels: Arc<Mutex<BTreeMap<(String, String), Channel>>>,
+    channels: Arc<Mutex<Channels>>,
+}
+
+/// Channels by node id and address, and the certificate that they show: what was shown when a connection began counts for as
+/// long as it lasts, so a certificate that was renewed needs new ones.
+#[derive(Default)]
+struct Channels {
+    certificate: String,
+    to: BTreeMap<(String, String), Channel>,
 }
 
 impl Peers {
@@ -40,7 +48,13 @@ impl Peers {
     pub(crate) fn channel(&self, member: &Member) -> Result<Channel, TransportError> {
         let key = (member.node_id.clone(), member.address.clone());
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(channel) = channels.get(&key) {
+        let certificate = self.tls.peer().serial;
+        if channels.certificate != certificate {
+            // What is on its way on the old ones ends in its time.
+            channels.to.clear();
+            channels.certificate = certificate;
+        }
+        if let Some(channel) = channels.to.get(&key) {
             return Ok(channel.clone());
         }
         let name = ServerName::try_from(member.node_id.clone()).map_err(|_| {
@@ -48,7 +62,7 @@ impl Peers {
         })?;
         let tls = self.tls.clone();
         let channel = api::connect::tls(&member.address, move || tls.client(), name);
-        channels.insert(key, channel.clone());
+        channels.to.insert(key, channel.clone());
         Ok(channel)
     }
 

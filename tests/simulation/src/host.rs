@@ -267,7 +267,9 @@ async fn read(node: &Node, window: &Window, key: u64, planted: Option<Planted>) 
                 .unwrap_or(0),
         ),
         Err(ReadError::NotLeader(leader)) => Body::NotLeader(leader.as_ref().map(id_of)),
-        Err(ReadError::NoQuorum(reason) | ReadError::Stopped(reason)) => Body::Unknown(reason),
+        Err(lost @ (ReadError::NoQuorum | ReadError::Stopped(_))) => {
+            Body::Unknown(lost.to_string())
+        }
     }
 }
 

@@ -224,19 +224,19 @@ impl Registers {
 }
 
 impl StateMachine for Registers {
-    fn apply(&mut self, at: Position, command: &[u8]) -> Bytes {
+    fn apply(&mut self, at: Position, command: &[u8]) -> Result<Bytes, String> {
         self.lived += 1;
         if self.planted == Some(Planted::ApplySkipped) && self.skips == Some(self.lived) {
-            return Reply {
+            let skipped = Reply {
                 done: true,
                 found: 0,
-            }
-            .encode();
+            };
+            return Ok(skipped.encode());
         }
         if self.planted == Some(Planted::ApplyTwice) && self.again && self.lived == 1 {
             self.carry_out(at, command);
         }
-        self.carry_out(at, command)
+        Ok(self.carry_out(at, command))
     }
 
     fn publish(&mut self, at: Position) {

@@ -164,8 +164,14 @@ impl Host {
         let manager = member
             .manager()
             .ok_or_else(|| Status::internal("the manager did not start"))?;
-        backup::admit(&manager, node.clone()).await?;
-        backup::settle(&manager, &founder, &node.description).await?;
+        let taken_in = async {
+            backup::admit(&manager, node.clone()).await?;
+            backup::settle(&manager, &founder, &node.description).await
+        };
+        if let Err(status) = taken_in.await {
+            self.0.forget().await.map_err(Status::internal)?;
+            return Err(status);
+        }
         Ok(reply(&cluster, &node.id, advertise))
     }
 

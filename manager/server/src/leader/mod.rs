@@ -4,6 +4,7 @@
 mod membership;
 mod nodes;
 mod root;
+mod silence;
 
 use std::time::{Duration, Instant};
 
@@ -22,12 +23,14 @@ pub(crate) async fn lead(manager: Manager) {
             if manager.consensus().read_barrier().await.is_ok() {
                 tracing::info!(term = now.term, "this manager leads");
                 begin(&manager);
+                let mut silence = silence::Silence::default();
                 manager.ready_term().send_replace(now.term);
                 while !leadership.has_changed().unwrap_or(true) || same(&mut leadership, now) {
                     tokio::select! {
                         _ = leadership.changed() => if !same(&mut leadership, now) { break },
                         () = tokio::time::sleep(LOOK) => {}
                     }
+                    silence.look(&manager.status());
                     look(&manager).await;
                 }
                 tracing::info!(term = now.term, "this manager leads no more");

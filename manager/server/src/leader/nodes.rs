@@ -8,9 +8,9 @@ use tonic::Status;
 
 use crate::manager::Manager;
 
-/// The nodes that were there, as far as anybody knew.
+/// The nodes that were there, as far as anybody knew; and those that were let in and have not come yet.
 pub(super) fn there(view: &View) -> Vec<String> {
-    let there = |node: &&std::sync::Arc<Node>| node.status.state() == NodeState::Ready;
+    let there = |node: &&std::sync::Arc<Node>| node.status.state() != NodeState::Down;
     view.nodes()
         .iter()
         .filter(there)
@@ -18,8 +18,11 @@ pub(super) fn there(view: &View) -> Vec<String> {
         .collect()
 }
 
-/// Marks those whose session has run out.
+/// Marks those whose session has run out. A leader that nobody answers marks none: maybe it is itself that cannot be reached.
 pub(super) async fn mark_silent(manager: &Manager) -> Result<(), Status> {
+    if !manager.has_quorum() {
+        return Ok(());
+    }
     let view = manager.replica().view();
     let period = view
         .cluster()
@@ -32,14 +35,16 @@ pub(super) async fn mark_silent(manager: &Manager) -> Result<(), Status> {
     if silent.is_empty() {
         return Ok(());
     }
-    tracing::warn!(nodes = silent.join(", "), "silent too long");
     let marked = manager.change("", |view| Ok(mark(view, &silent))).await;
-    if marked.is_err() {
-        // Tried again at the next look, unless they come before.
-        let now = Instant::now();
-        let mut sessions = manager.sessions();
-        for node in silent {
-            sessions.suspect(node, now);
+    match &marked {
+        Ok(_) => tracing::warn!(nodes = silent.join(", "), "silent too long"),
+        Err(_) => {
+            // Tried again at the next look, unless they come before.
+            let now = Instant::now();
+            let mut sessions = manager.sessions();
+            for node in silent {
+                sessions.suspect(node, now);
+            }
         }
     }
     marked.map(|_| ())

@@ -1,7 +1,7 @@
 //! The end of a rotation of the root, certificates that need no revocation any more, and the feature level.
 
 use identity::TrustBundle;
-use model::{Cluster, NodeRole, NodeState};
+use model::{Cluster, Node, NodeRole, NodeState};
 use store::{Change, View};
 use tonic::Status;
 
@@ -10,7 +10,7 @@ use crate::failure;
 use crate::manager::Manager;
 use crate::services::trust;
 
-/// Stops trusting the old root when every node that is there has a certificate of the new one.
+/// Stops trusting the old root when every node that is waited for has a certificate of the new one.
 pub(super) async fn finish(manager: &Manager) -> Result<(), Status> {
     let done = |view: &View| {
         let Some(known) = view.cluster() else {
@@ -23,13 +23,11 @@ pub(super) async fn finish(manager: &Manager) -> Result<(), Status> {
             let bundle =
                 TrustBundle::from_pem(&cluster.root.certificate_pem).map_err(failure::identity)?;
             let issuer = bundle.fingerprints().remove(0);
-            // A node that is down keeps its old certificate; it is let in again by an operator who lets it join anew.
-            let renewed = view
+            if view
                 .nodes()
                 .iter()
-                .filter(|node| node.status.state() == NodeState::Ready)
-                .all(|node| node.certificate.issuer == issuer);
-            if renewed {
+                .all(|node| !is_awaited(node) || node.certificate.issuer == issuer)
+            {
                 cluster.root.rotation = None;
                 cluster.root.rotations += 1;
                 trust(&mut cluster, &bundle)?;
@@ -45,6 +43,14 @@ pub(super) async fn finish(manager: &Manager) -> Result<(), Status> {
         return Ok(());
     }
     manager.change("", done).await.map(|_| ())
+}
+
+/// Whether the old root is trusted until this node has a certificate of the new one. A worker that is down is not waited for: an
+/// operator lets it join anew. A manager always is: a group that could not believe it would lose its vote.
+fn is_awaited(node: &Node) -> bool {
+    node.status.state() != NodeState::Down
+        || node.member.is_some()
+        || node.spec.role() == NodeRole::Manager
 }
 
 /// Raises the feature level to what every manager understands.

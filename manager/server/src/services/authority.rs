@@ -1,5 +1,7 @@
 //! Certificates: whoever has a join token becomes a node; a node gets the certificate of the role that the cluster wants of it.
 
+use std::time::Instant;
+
 use api::v1::authority_server::Authority as Service;
 use api::v1::{GetRootsReply, GetRootsRequest, IssueReply, IssueRequest};
 use identity::{JoinToken, Role, RootCa, TrustBundle, Validity, peer};
@@ -71,6 +73,7 @@ impl Service for Authority {
                 "this request was answered before; ask anew",
             ));
         }
+        self.0.sessions().expect(&reply.node_id, Instant::now());
         Ok(Response::new(reply))
     }
 }

@@ -20,7 +20,7 @@ use crate::manager::{Manager, manager_addresses, timings};
 /// How long a manager may take to describe itself.
 const DESCRIBE: Duration = Duration::from_millis(700);
 /// The shortest life of a certificate, in seconds: nodes renew at half of it.
-const SHORTEST_LIFE_S: u64 = 60;
+const SHORTEST_LIFE_S: u64 = 10;
 
 pub(crate) async fn get(manager: &Manager) -> Result<ClusterView, Status> {
     let view = manager.read().await?;
@@ -147,8 +147,8 @@ pub(crate) fn trust(cluster: &mut Cluster, bundle: &TrustBundle) -> Result<(), S
     Ok(())
 }
 
-pub(crate) async fn status(manager: &Manager) -> Result<StatusReply, Status> {
-    manager.read().await?;
+/// The group as this manager sees it, whether anybody leads or not.
+pub(crate) async fn status(manager: &Manager) -> StatusReply {
     let status = manager.status();
     let view = manager.replica().view();
     let asking = status.members.iter().map(|member| {
@@ -174,7 +174,7 @@ pub(crate) async fn status(manager: &Manager) -> Result<StatusReply, Status> {
             address: member.member.address.clone(),
             raft_id: member.id,
             voter: member.voter,
-            leader: status.leadership.leader == Some(member.id),
+            leader: reachable && status.leadership.leader == Some(member.id),
             reachable,
             term: described.term,
             last_index: described.last_index,
@@ -184,14 +184,16 @@ pub(crate) async fn status(manager: &Manager) -> Result<StatusReply, Status> {
             version: described.version,
         }
     });
-    Ok(StatusReply {
+    let managers: Vec<ManagerStatus> = managers.collect();
+    let leader = managers.iter().find(|manager| manager.leader);
+    StatusReply {
         cluster_id: manager.cluster_id().to_owned(),
         term: status.leadership.term,
-        leader_node_id: manager.node_id().to_owned(),
-        managers: managers.collect(),
+        leader_node_id: leader.map_or_else(String::new, |leader| leader.node_id.clone()),
+        managers,
         quorum: u32::try_from(status.quorum()).unwrap_or(u32::MAX),
         tolerance: u32::try_from(status.tolerance()).unwrap_or(u32::MAX),
-    })
+    }
 }
 
 /// The cluster without its secrets.

@@ -54,7 +54,7 @@ impl Service for Control {
     }
 
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Answer<StatusReply> {
-        cluster::status(&self.0).await.map(Response::new)
+        Ok(Response::new(cluster::status(&self.0).await))
     }
 
     async fn backup(&self, _: Request<BackupRequest>) -> Answer<Self::BackupStream> {

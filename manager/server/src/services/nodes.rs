@@ -145,7 +145,10 @@ pub(crate) fn find<'a>(view: &'a View, wanted: &str) -> Result<&'a Arc<Node>, St
             "there is no node `{wanted}`; see `minictl node ls`"
         ))),
         several => {
-            let ids: Vec<&str> = several.iter().map(|node| node.id.as_str()).collect();
+            let ids: Vec<String> = several
+                .iter()
+                .map(|node| format!("{} ({})", node.id, node.status.state()))
+                .collect();
             Err(Status::invalid_argument(format!(
                 "`{wanted}` is ambiguous: {}; name one by its id",
                 ids.join(", ")

@@ -1,0 +1,8 @@
+//! Daemons as real processes on loopback, asked over their sockets.
+
+mod daemons;
+mod life;
+mod recovery;
+mod renewal;
+mod root;
+mod strangers;
