@@ -9,9 +9,9 @@ use crate::failure::Outcome;
 Partitions add up until `minictl lab heal`.
 
 Examples:
-  minictl lab partition node1               node1 is alone
-  minictl lab partition node1,node2         these two have only each other
-  minictl lab partition node1 node2,node3   node1 still has the rest")]
+  minictl lab partition node1               # node1 is alone
+  minictl lab partition node1,node2         # these two have only each other
+  minictl lab partition node1 node2,node3   # node1 still has the rest")]
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
