@@ -242,3 +242,6 @@ fn is_news(certificate: &Peer, view: &View) -> bool {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

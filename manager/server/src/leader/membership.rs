@@ -102,3 +102,6 @@ fn next(view: &View, status: &consensus::Status) -> Option<Step> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;
