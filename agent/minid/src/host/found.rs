@@ -72,11 +72,13 @@ impl Host {
     }
 
     pub(super) async fn force_cluster(&self, asked: &InitRequest) -> Result<InitReply, Status> {
-        let Phase::Member(member) = self.0.phase() else {
-            return Err(Status::failed_precondition(
-                "this node is no manager: a cluster can be forced anew on one of its managers alone",
-            ));
+        let known = match self.0.phase() {
+            Phase::Member(member) => Ok(member),
+            Phase::Inactive => Err("this node belongs to no cluster: a cluster can be forced anew on one of its managers alone".to_owned()),
+            Phase::Locked(_) => Err("this manager is locked: unlock it first with `minictl cluster unlock`".to_owned()),
+            Phase::Failed(reason) => Err(format!("this node cannot take part in its cluster, so none can be forced anew here: {reason}")),
         };
+        let member = known.map_err(Status::failed_precondition)?;
         if member.state().raft_id.is_none() {
             return Err(Status::failed_precondition(
                 "this node is a worker: a cluster can be forced anew on one of its managers alone",

@@ -21,6 +21,7 @@ pub(super) fn there(view: &View) -> Vec<String> {
 /// Marks those whose session has run out. A leader that nobody answers marks none: maybe it is itself that cannot be reached.
 pub(super) async fn mark_silent(manager: &Manager) -> Result<(), Status> {
     if !manager.has_quorum() {
+        manager.sessions().pardon(Instant::now());
         return Ok(());
     }
     let view = manager.replica().view();
