@@ -25,7 +25,7 @@ SUDO := $(if $(ROOT),,sudo)
 
 help:
 	@echo 'make build      the three binaries, optimised: $(RELEASE_BIN)/{minictl,minid,minirun}'
-	@echo 'make demo       two real images, pushed, pulled and run on a host of their own; nothing is left afterwards'
+	@echo 'make demo       two real images, pulled and run, and a cluster that loses its leader; nothing is left afterwards'
 	@echo "make shell      a shell on the demo's host, to try things out; nothing is left afterwards"
 	@echo 'make test       lint, unit tests and everything end to end (as root; without root, what can run without)'
 	@echo "make test-vm    what of it differs with Debian 12's kernel and cgroup v2, in a virtual machine (part of make test)"

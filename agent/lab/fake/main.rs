@@ -19,7 +19,7 @@ fn main() {
     let done = match text(0) {
         "host" => lab::serve_host(&words[1..]),
         "up" => labs(Path::new(&words[1]))
-            .up(&spec(text(2), text(3), text(4)), &Daemons)
+            .up(&spec(text(2), text(3), text(4)), Some(&Daemons))
             .map(drop),
         "down" => labs(Path::new(&words[1])).down(text(2)),
         "exec" => labs(Path::new(&words[1]))

@@ -22,14 +22,14 @@ use crate::record::{self, Record};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Labs {
-    /// Brings a lab up and makes its daemons one cluster.
+    /// Brings a lab up and makes its daemons one cluster; without a `cluster`, they are left as they begin.
     ///
     /// A lab that fails half-way stays as it is, to be looked at; [`Labs::down`] takes it away, even when this process
     /// was killed.
     ///
     /// # Errors
     /// [`Error::UpAlready`]; whatever keeps a host, a daemon or the cluster from coming up.
-    pub fn up(&self, spec: &Spec, cluster: &dyn Cluster) -> Result<Lab> {
+    pub fn up(&self, spec: &Spec, cluster: Option<&dyn Cluster>) -> Result<Lab> {
         let plan = Plan::new(spec, &self.root)?;
         if !nix::unistd::geteuid().is_root() {
             return Err(Error::NotRoot);
@@ -69,7 +69,9 @@ impl Labs {
             lab.start_daemon(&node.name)?;
         }
         wait_for_sockets(plan, plan.nodes.iter().map(|node| node.name.as_str()))?;
-        cluster::form(plan, cluster)?;
+        if let Some(cluster) = cluster {
+            cluster::form(plan, cluster)?;
+        }
         drop(lock);
         Ok(lab)
     }

@@ -290,19 +290,19 @@ impl Host {
         let member = self.install(identity, "", &state).await?;
         let mut voters = 0;
         if reply.role() == NodeRole::Manager {
-            if let Err(status) = take_place(&self.0, &member, &managers).await {
-                farewell(&member).await;
-                self.0.forget().await.map_err(Status::internal)?;
-                return Err(status);
-            }
-            voters = member
-                .manager()
-                .map_or(0, |manager| manager.status().voters());
+            voters = match take_place(&self.0, &member, &managers).await {
+                Ok(voters) => voters,
+                Err(status) => {
+                    farewell(&member).await;
+                    self.0.forget().await.map_err(Status::internal)?;
+                    return Err(status);
+                }
+            };
         }
         Ok(JoinReply {
             node_id: reply.node_id,
             role: reply.role,
-            managers: u32::try_from(voters).unwrap_or(u32::MAX),
+            managers: voters,
         })
     }
 }

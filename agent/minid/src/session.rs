@@ -236,6 +236,7 @@ async fn obey(
             tracing::info!("this node becomes a manager");
             take_place(daemon, member, &message.manager_addresses)
                 .await
+                .map(drop)
                 .map_err(|status| status.message().to_owned())
         }
         (Role::Worker, true) => {
@@ -277,7 +278,7 @@ pub(crate) async fn take_place(
     daemon: &Daemon,
     member: &Member,
     managers: &[String],
-) -> Result<(), Status> {
+) -> Result<u32, Status> {
     if member.state().raft_id.is_none() {
         member
             .change_state(|state| state.raft_id = Some(draw_raft_id()))
@@ -311,7 +312,7 @@ pub(crate) async fn take_place(
             .await
             .map_err(reached)
         {
-            Ok(_) => return Ok(()),
+            Ok(reply) => return Ok(reply.into_inner().voters),
             Err(status) => status,
         };
         let again = matches!(

@@ -17,7 +17,10 @@ Examples:
   minictl lab up
   minictl lab exec node1 -- minictl node ls
   minictl lab partition node1
-  minictl lab down")]
+  minictl lab down
+
+  minictl lab up --no-cluster --managers 3 --workers 0
+  minictl lab exec node1 -- minictl cluster init")]
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
@@ -30,6 +33,9 @@ pub(crate) struct Args {
     /// Where the nodes' addresses come from; nothing of it is seen outside of the lab
     #[arg(long, value_name = "CIDR", default_value = "10.66.0.0/24")]
     subnet: Ipv4Net,
+    /// Leave the hosts without a cluster, to make one by hand
+    #[arg(long)]
+    no_cluster: bool,
     /// The daemon's program (minid beside minictl, or in PATH)
     #[arg(long, value_name = "PATH")]
     minid: Option<PathBuf>,
@@ -46,7 +52,7 @@ pub(crate) fn up(args: Args, cluster: &dyn Cluster) -> Outcome {
         minid: minid(args.minid)?,
     };
     let labs = args.which.labs()?;
-    let lab = labs.up(&spec, cluster)?;
+    let lab = labs.up(&spec, (!args.no_cluster).then_some(cluster))?;
     print(&format!(
         "lab {}: {} up in {:.1} s\n",
         spec.name,

@@ -372,7 +372,7 @@ fn two_labs_live_side_by_side_and_each_name_once() {
     };
     let (one, two) = (room.up(1, 1), other.up(1, 1));
     assert_refused(
-        room.labs().up(&room.spec(1, 0), &Quiet),
+        room.labs().up(&room.spec(1, 0), Some(&Quiet)),
         &format!(
             "lab `{0}` is up already; take it down with `minictl lab down --name {0}`",
             room.name
@@ -380,7 +380,7 @@ fn two_labs_live_side_by_side_and_each_name_once() {
     );
     let elsewhere = Labs::new(other.root.path(), vec![FAKE.into(), "host".into()]).unwrap();
     assert_refused(
-        elsewhere.up(&room.spec(1, 0), &Quiet),
+        elsewhere.up(&room.spec(1, 0), Some(&Quiet)),
         &format!("a lab `{}` runs with another --root", room.name),
     );
     assert_refused(
@@ -405,21 +405,24 @@ fn a_lab_that_fails_says_why_and_is_taken_down() {
         ..room.spec(1, 1)
     };
     assert_refused(
-        room.labs().up(&spec("/nowhere/minid"), &Quiet),
+        room.labs().up(&spec("/nowhere/minid"), Some(&Quiet)),
         "invalid daemon \"/nowhere/minid\": no such file",
     );
     room.assert_clean();
     assert_refused(
-        room.labs().up(&spec("/bin/false"), &Quiet),
+        room.labs().up(&spec("/bin/false"), Some(&Quiet)),
         "the daemon of node1 exited with code 1 right after its start; its log is empty",
     );
-    assert!(room.labs().up(&spec("/bin/false"), &Quiet).is_err());
+    assert!(room.labs().up(&spec("/bin/false"), Some(&Quiet)).is_err());
     room.labs().down(&room.name).unwrap();
     room.assert_clean();
 
     // A holder that says no.
     let labs = Labs::new(room.root.path(), vec!["/bin/echo".into(), "no,".into()]).unwrap();
-    assert_refused(labs.up(&room.spec(1, 0), &Quiet), "make host node1: no, ");
+    assert_refused(
+        labs.up(&room.spec(1, 0), Some(&Quiet)),
+        "make host node1: no, ",
+    );
     labs.down(&room.name).unwrap();
     room.assert_clean();
 

@@ -48,7 +48,7 @@ impl Room {
 
     pub(crate) fn up(&self, managers: usize, workers: usize) -> Lab {
         self.labs()
-            .up(&self.spec(managers, workers), &Quiet)
+            .up(&self.spec(managers, workers), Some(&Quiet))
             .unwrap()
     }
 

@@ -82,7 +82,8 @@ impl Service for Membership {
             address,
             "a manager has joined the group"
         );
-        Ok(Response::new(JoinGroupReply {}))
+        let voters = u32::try_from(consensus.status().voters()).unwrap_or(u32::MAX);
+        Ok(Response::new(JoinGroupReply { voters }))
     }
 
     async fn leave(
