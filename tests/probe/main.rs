@@ -10,7 +10,11 @@
 //! probe ignore            ignores SIGTERM and sleeps
 //! probe udp PORT          answers each datagram with the same bytes
 //! probe caller PORT       tells each caller its address
+//! probe flood ADDRESS KIND COUNT   makes so many connections at once that say `noise`, `http` (in the clear), `hello` (the start
+//!                         of a TLS handshake) or nothing (`silent`: they stay for two seconds), prints how many it made
 //! ```
+
+mod flood;
 
 use std::io::Write;
 use std::process::exit;
@@ -29,6 +33,11 @@ fn main() {
         ["hold"] => hold(),
         ["ignore"] => ignore(),
         ["caller", port] => caller(port.parse().expect("a port")),
+        ["flood", address, kind, count] => flood::flood(
+            address.parse().expect("an address"),
+            kind,
+            count.parse().expect("a number of connections"),
+        ),
         ["udp", port] => udp(port.parse().expect("a port")),
         _ => {
             eprintln!("probe: unknown question: {}", arguments.join(" "));

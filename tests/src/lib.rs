@@ -7,6 +7,7 @@
 //! The crate never links the crates it tests: it knows the binaries (`MINI_BIN_DIR`), their output and their files.
 
 pub mod bundle;
+pub mod cluster;
 pub mod command;
 pub mod fake;
 pub mod host;
@@ -21,6 +22,7 @@ pub mod sweep;
 pub mod wait;
 pub mod words;
 
+pub use cluster::Cluster;
 pub use command::{Done, Running};
 pub use host::Host;
 pub use wait::eventually;

@@ -142,6 +142,12 @@ impl Daemon {
             .listen
             .parse()
             .map_err(|error| format!("the listen address `{}`: {error}", state.listen))?;
+        if server::runs_elsewhere(member.tls(), &state.advertise, raft_id).await {
+            return Err(format!(
+                "another host runs this same manager, and answers at {}: was this host cloned from it? Here, leave with `minictl cluster leave --force` and join anew",
+                state.advertise
+            ));
+        }
         let listening = Listening::on(listen)
             .await
             .map_err(|error| format!("listen on {listen}: {error}"))?;

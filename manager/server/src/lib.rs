@@ -32,3 +32,4 @@ pub use manager::{Manager, ManagerError, ManagerSetup, manager_addresses, timing
 pub use replica::Replica;
 pub use services::check_spec;
 pub use tls::Tls;
+pub use transport::runs_elsewhere;

@@ -20,7 +20,27 @@ pub(crate) struct Sessions {
 struct Session {
     /// None for a node that an earlier leader knew and that has not come yet.
     id: Option<String>,
+    /// Where its host is, as the connection has it.
+    from: String,
     deadline: Instant,
+}
+
+impl Session {
+    fn awaited(deadline: Instant) -> Self {
+        Session {
+            id: None,
+            from: String::new(),
+            deadline,
+        }
+    }
+}
+
+/// A session that has begun.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    pub(crate) id: String,
+    /// From where the session came that this one replaced, if that is another host and was still speaking.
+    pub(crate) ousted: Option<String>,
 }
 
 impl Sessions {
@@ -35,7 +55,7 @@ impl Sessions {
         let deadline = now + period * GRACE + AFTER_ELECTION;
         self.nodes = known
             .into_iter()
-            .map(|node| (node, Session { id: None, deadline }))
+            .map(|node| (node, Session::awaited(deadline)))
             .collect();
     }
 
@@ -49,18 +69,21 @@ impl Sessions {
         self.period
     }
 
-    /// A node has come; a session that it had before is over. Returns the id of the new one.
-    pub(crate) fn open(&mut self, node: &str, term: u64, now: Instant) -> String {
+    /// A node has come from that address; a session that it had before is over.
+    pub(crate) fn open(&mut self, node: &str, from: &str, term: u64, now: Instant) -> Opened {
         self.drawn += 1;
         let id = format!("{term}-{}", self.drawn);
-        self.nodes.insert(
-            node.to_owned(),
-            Session {
-                id: Some(id.clone()),
-                deadline: now + self.period * GRACE,
-            },
-        );
-        id
+        let session = Session {
+            id: Some(id.clone()),
+            from: from.to_owned(),
+            deadline: now + self.period * GRACE,
+        };
+        let before = self.nodes.insert(node.to_owned(), session);
+        let other = before.filter(|was| was.id.is_some() && was.from != from && was.deadline > now);
+        Opened {
+            id,
+            ousted: other.map(|was| was.from),
+        }
     }
 
     /// A node speaks. False when its session is over: it must come again.
@@ -108,15 +131,12 @@ impl Sessions {
         let deadline = now + self.period * GRACE + AFTER_ELECTION;
         self.nodes
             .entry(node.to_owned())
-            .or_insert(Session { id: None, deadline });
+            .or_insert(Session::awaited(deadline));
     }
 
     /// A node that could not be marked as silent: it expires again at once, unless it has come meanwhile.
     pub(crate) fn suspect(&mut self, node: String, now: Instant) {
-        self.nodes.entry(node).or_insert(Session {
-            id: None,
-            deadline: now,
-        });
+        self.nodes.entry(node).or_insert(Session::awaited(now));
     }
 
     /// A node has left or was removed.
@@ -135,7 +155,7 @@ mod tests {
         let (second, start) = (Duration::from_secs(1), Instant::now());
         let mut sessions = Sessions::default();
         sessions.begin(second, ["old".to_owned()], start);
-        let id = sessions.open("new", 7, start);
+        let id = sessions.open("new", "a", 7, start).id;
         assert!(sessions.heard("new", &id, start + second));
         assert!(!sessions.heard("old", &id, start), "no session yet");
         assert!(
@@ -154,10 +174,25 @@ mod tests {
         let due = start + second * GRACE + AFTER_ELECTION;
         assert!(sessions.expire(due - Duration::from_millis(1)).is_empty());
         assert_eq!(sessions.expire(due), ["young"], "it never came");
-        let again = sessions.open("new", 7, start);
-        let second_time = sessions.open("new", 7, start);
+        let again = sessions.open("new", "a", 7, start).id;
+        let second_time = sessions.open("new", "a", 7, start).id;
         assert!(
             again != id && sessions.holds("new", &second_time) && !sessions.holds("new", &again)
         );
+    }
+
+    #[test]
+    fn a_node_that_is_on_two_hosts_is_noticed() {
+        let (second, start) = (Duration::from_secs(1), Instant::now());
+        let mut sessions = Sessions::default();
+        sessions.begin(second, ["twin".to_owned()], start);
+        let first = sessions.open("twin", "a", 1, start);
+        assert_eq!(first.ousted, None, "nobody was there");
+        let same = sessions.open("twin", "a", 1, start + second);
+        assert_eq!(same.ousted, None, "it came again");
+        let other = sessions.open("twin", "b", 1, start + second * 2);
+        assert_eq!(other.ousted.as_deref(), Some("a"));
+        let moved = sessions.open("twin", "c", 1, start + second * 9);
+        assert_eq!(moved.ousted, None, "it had been silent, and moved");
     }
 }

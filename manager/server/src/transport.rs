@@ -5,8 +5,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::v1::RaftMessage;
 use api::v1::raft_client::RaftClient;
+use api::v1::{DescribeRequest, RaftMessage};
 use bytes::Bytes;
 use consensus::{Member, Rpc, SnapshotStream, Transport, TransportError};
 use futures_util::StreamExt;
@@ -17,6 +17,9 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use crate::tls::Tls;
+
+/// How long a manager looks for another one that answers in its place.
+const LOOK_ELSEWHERE: Duration = Duration::from_millis(700);
 
 /// How long a snapshot may take to arrive.
 const SNAPSHOT: Duration = Duration::from_secs(600);
@@ -72,6 +75,24 @@ impl Peers {
             .max_decoding_message_size(usize::MAX)
             .max_encoding_message_size(usize::MAX))
     }
+}
+
+/// Tells whether another process answers as the manager that is about to start here, under its Raft id at its address: a host
+/// that was cloned with its disk. Two of them could vote twice.
+pub async fn runs_elsewhere(tls: &Tls, address: &str, raft_id: u64) -> bool {
+    let member = Member {
+        node_id: tls.peer().node_id,
+        address: address.to_owned(),
+    };
+    let asking = async {
+        let mut client = Peers::new(tls.clone()).raft(&member).ok()?;
+        client.describe(DescribeRequest {}).await.ok()
+    };
+    let answer = tokio::time::timeout(LOOK_ELSEWHERE, asking).await;
+    answer
+        .ok()
+        .flatten()
+        .is_some_and(|reply| reply.get_ref().raft_id == raft_id)
 }
 
 impl Transport for Peers {

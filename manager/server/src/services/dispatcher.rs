@@ -33,7 +33,7 @@ impl Service for Dispatcher {
         let from = caller.address.clone().unwrap_or_default();
         let asked = request.into_inner();
         let address = if asked.address.is_empty() {
-            from
+            from.clone()
         } else {
             asked.address
         };
@@ -58,7 +58,18 @@ impl Service for Dispatcher {
             })
             .await?;
         let term = self.0.status().leadership.term;
-        let session_id = self.0.sessions().open(&node_id, term, Instant::now());
+        let opened = self
+            .0
+            .sessions()
+            .open(&node_id, &from, term, Instant::now());
+        if let Some(other) = opened.ousted {
+            tracing::warn!(
+                node = node_id,
+                hosts = format!("{other}, {from}"),
+                "one identity on two hosts: let one of them leave by force and join anew"
+            );
+        }
+        let session_id = opened.id;
         tracing::info!(node = node_id, session = session_id, "a node has come");
         let (tells, hears) = mpsc::channel(4);
         tokio::spawn(inform(self.0.clone(), node_id, session_id, tells));
