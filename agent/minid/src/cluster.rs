@@ -58,6 +58,8 @@ struct Node {
     manager: watch::Sender<Option<Manager>>,
     /// Keeps the manager's settings on disk.
     settings: Mutex<Option<JoinHandle<()>>>,
+    /// Why it has no manager though it should have one; empty when that is as it should be.
+    fault: Mutex<String>,
     /// Why it has no session with the managers; empty while it has one.
     trouble: watch::Sender<String>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -119,6 +121,7 @@ impl Daemon {
             unlock: Mutex::new(unlock),
             manager: watch::Sender::new(None),
             settings: Mutex::default(),
+            fault: Mutex::default(),
             trouble: watch::Sender::new("it has not reached a manager yet".to_owned()),
             tasks: Mutex::default(),
         }));
@@ -169,6 +172,7 @@ impl Daemon {
         let manager = Manager::start(setup, listening)
             .await
             .map_err(|error| format!("start the manager: {error}"))?;
+        lock(&member.0.fault).clear();
         member.0.manager.send_replace(Some(manager.clone()));
         let following = tokio::spawn(session::follow_settings(member.clone(), manager.clone()));
         *lock(&member.0.settings) = Some(following);
@@ -290,6 +294,9 @@ impl Daemon {
             )),
             Phase::Locked(_) => Err(Status::failed_precondition("this manager is locked: unlock it with `minictl cluster unlock`")),
             Phase::Failed(reason) => Err(Status::failed_precondition(format!("this node cannot take part in its cluster: {reason}"))),
+            Phase::Member(member) if !member.fault().is_empty() => Err(Status::failed_precondition(
+                format!("this manager had to stop, and is tried again: {}", member.fault()),
+            )),
             Phase::Member(member) => member.manager().ok_or_else(|| {
                 let managers = member.state().managers.join(", ");
                 Status::failed_precondition(format!(
@@ -325,6 +332,15 @@ impl Member {
     /// Whether that is the same node.
     pub(crate) fn is(&self, other: &Member) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Why this node has no manager though it should have one; empty when that is as it should be.
+    pub(crate) fn fault(&self) -> String {
+        lock(&self.0.fault).clone()
+    }
+
+    pub(crate) fn set_fault(&self, reason: &str) {
+        reason.clone_into(&mut lock(&self.0.fault));
     }
 
     pub(crate) fn trouble(&self) -> String {

@@ -155,7 +155,9 @@ impl Host {
     fn describe_member(&self, member: &Member, reply: &mut HostReply) {
         let state = member.state();
         (reply.advertise_address, reply.manager_addresses) = (state.advertise, state.managers);
-        reply.error = member.trouble();
+        reply.error = Some(member.fault())
+            .filter(|fault| !fault.is_empty())
+            .unwrap_or_else(|| member.trouble());
         let mut settled = reply.error.is_empty();
         if let Some(manager) = member.manager() {
             let status = manager.status();

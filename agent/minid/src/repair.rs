@@ -53,7 +53,7 @@ pub(crate) async fn stand_by(daemon: Daemon, member: Member) {
 /// Starts a manager again that had to stop.
 async fn repair(daemon: &Daemon, member: &Member, reason: &str) {
     tracing::error!(reason, "this manager had to stop; it is tried again");
-    member.set_trouble(reason);
+    member.set_fault(reason);
     {
         let _changing = daemon.change().await;
         daemon.stop_manager(member).await;
@@ -71,7 +71,7 @@ async fn repair(daemon: &Daemon, member: &Member, reason: &str) {
             Ok(_) => return,
             Err(reason) => {
                 tracing::error!(reason, "this manager cannot start");
-                member.set_trouble(&reason);
+                member.set_fault(&reason);
             }
         }
     }

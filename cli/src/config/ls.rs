@@ -47,6 +47,7 @@ pub(crate) fn list(args: &Args, context: &Context) -> Outcome {
             ControlClient::new(channel).list_configs(request).await
         })?
         .configs;
+    configs.sort_by(|one, other| one.spec.name.cmp(&other.spec.name));
     configs.retain(|config| {
         passes(&filters, |key, value| match key {
             "id" => config.id.starts_with(value),

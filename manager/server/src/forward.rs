@@ -134,7 +134,13 @@ impl Entrance {
             .channel(leader)
             .map_err(|error| unreachable(error.to_string()))?;
         let channel = channel.ready().await.map_err(lost)?;
-        channel.call(request).await.map_err(lost)
+        tokio::select! {
+            answered = channel.call(request) => answered.map_err(lost),
+            // One that is frozen or cut off would be waited for until its connection is given up.
+            () = self.manager.succeeded(leader) => Err(unreachable(
+                "another manager leads by now; what was asked may have been done or not".to_owned(),
+            )),
+        }
     }
 }
 

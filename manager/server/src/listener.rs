@@ -1,8 +1,10 @@
 //! The cluster's port: TLS connections, each with who is at the other end.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,7 +22,9 @@ use crate::tls::Tls;
 /// How long a handshake may take: who says nothing is not waited for.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Handshakes at once; more wait in the kernel's queue.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 1024;
+/// Of these from one address: who begins more at once is hung up on, so that nobody keeps the others waiting.
+const FROM_ONE: usize = 128;
 
 /// A port that is taken, before anybody is served on it.
 pub struct Listening(TcpListener);
@@ -40,7 +44,8 @@ impl Listening {
     pub(crate) fn connections(self, tls: Tls) -> mpsc::Receiver<io::Result<Incoming>> {
         let (done, connections) = mpsc::channel(64);
         tokio::spawn(async move {
-            let room = std::sync::Arc::new(Semaphore::new(AT_ONCE));
+            let room = Arc::new(Semaphore::new(AT_ONCE));
+            let crowd = Crowd::default();
             loop {
                 let Ok(permit) = room.clone().acquire_owned().await else {
                     return;
@@ -58,17 +63,58 @@ impl Listening {
                         continue;
                     }
                 };
+                let Some(seat) = crowd.enter(address.ip()) else {
+                    tracing::debug!(%address, "too many handshakes at once");
+                    continue;
+                };
                 let (tls, done) = (tls.clone(), done.clone());
                 tokio::spawn(async move {
                     if let Some(incoming) = shake_hands(stream, address, &tls).await {
                         // Nobody serves any more.
                         let _ = done.send(Ok(incoming)).await;
                     }
-                    drop(permit);
+                    drop((permit, seat));
                 });
             }
         });
         connections
+    }
+}
+
+/// How many handshakes each address has begun.
+#[derive(Clone, Default)]
+struct Crowd(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One of them, until it is dropped.
+struct Seat {
+    crowd: Crowd,
+    address: IpAddr,
+}
+
+impl Crowd {
+    /// None when that address has as many as it may.
+    fn enter(&self, address: IpAddr) -> Option<Seat> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        (*count < FROM_ONE).then(|| {
+            *count += 1;
+            Seat {
+                crowd: self.clone(),
+                address,
+            }
+        })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut counts = self.crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
     }
 }
 
@@ -140,5 +186,25 @@ impl AsyncWrite for Incoming {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Crowd, FROM_ONE};
+    use std::net::IpAddr;
+
+    #[test]
+    fn one_address_cannot_take_all_the_room() {
+        let crowd = Crowd::default();
+        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let mut seats: Vec<_> = (0..FROM_ONE).map(|_| crowd.enter(one)).collect();
+        assert!(seats.iter().all(Option::is_some));
+        assert!(crowd.enter(one).is_none(), "full");
+        assert!(crowd.enter(other).is_some(), "for that one alone");
+        seats.pop();
+        assert!(crowd.enter(one).is_some());
+        drop(seats);
+        assert!(crowd.0.lock().expect("a lock").is_empty(), "forgotten");
     }
 }

@@ -410,6 +410,26 @@ impl Manager {
         }
     }
 
+    /// Returns when another member than this one leads.
+    pub(crate) async fn succeeded(&self, leader: &Member) {
+        let mut leadership = self.0.consensus.leadership();
+        loop {
+            let now = *leadership.borrow_and_update();
+            let members = self.status().members;
+            let is_it = |id: u64| {
+                members
+                    .iter()
+                    .any(|known| known.id == id && known.member == *leader)
+            };
+            if now.leader.is_some_and(|id| !is_it(id)) {
+                return;
+            }
+            if leadership.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
     /// Whether a majority has answered this leader of late. One that is cut off leads in vain until it hears of the next.
     pub(crate) fn has_quorum(&self) -> bool {
         let status = self.status();

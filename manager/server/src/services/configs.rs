@@ -23,7 +23,8 @@ pub(crate) async fn create(
         .ok_or_else(|| Status::invalid_argument("no spec was given"))?;
     if spec.data.len() > LARGEST {
         return Err(Status::invalid_argument(format!(
-            "the config has {} bytes; at most {LARGEST} are kept",
+            "the config `{}` has {} bytes; at most {LARGEST} are kept",
+            spec.name,
             spec.data.len()
         )));
     }
