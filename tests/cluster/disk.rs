@@ -14,7 +14,7 @@ fn a_manager_with_a_full_disk_steps_aside_and_comes_back_by_itself() {
         .sh(
             &leader,
             "cp -a $MINI_DATA_ROOT /tmp/$$
-             mount -t tmpfs -o size=24m small $MINI_DATA_ROOT
+             mount -t tmpfs -o size=64m small $MINI_DATA_ROOT
              cp -a /tmp/$$/. $MINI_DATA_ROOT/
              rm -rf /tmp/$$",
         )

@@ -406,7 +406,12 @@ fn stopped(fatal: &Fatal<Group>) -> String {
 /// What is at the bottom of it.
 fn reason(fatal: &Fatal<Group>) -> String {
     match fatal {
-        Fatal::StorageError(error) => error.to_string(),
+        // What openraft puts before it (its own types) tells a person nothing.
+        Fatal::StorageError(error) => {
+            let text = error.to_string();
+            let cause = text.split_once("std::io::error::Error: ");
+            cause.map_or(text.clone(), |(_, cause)| cause.to_owned())
+        }
         other => other.to_string(),
     }
 }

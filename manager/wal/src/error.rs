@@ -42,7 +42,7 @@ pub enum WalError {
         directory: String,
     },
     /// An earlier write or sync failed.
-    #[error("the log is closed since a write failed ({0}); restart to open it again")]
+    #[error("the log is closed since a write failed ({0}); it has to be opened again")]
     Poisoned(String),
     /// Positions do not follow each other.
     #[error("entry {found} cannot follow entry {last}")]

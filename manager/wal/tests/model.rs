@@ -164,7 +164,7 @@ fn a_failed_sync_closes_the_log() {
     assert!(first.to_string().contains("Input/output error"), "{first}");
     let second = submit(&log, Change::Vote("me".into())).expect_err("never again");
     assert!(
-        second.to_string().contains("restart to open it again"),
+        second.to_string().contains("it has to be opened again"),
         "{second}"
     );
 }
