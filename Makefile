@@ -21,7 +21,7 @@ PEERS          := dockerd:docker.io ctr:containerd runc:runc crun:crun
 ROOT := $(filter 0,$(shell id -u))
 SUDO := $(if $(ROOT),,sudo)
 
-.PHONY: help build dev demo shell test test-vm bench soak lint images install uninstall clean build-packages
+.PHONY: help build dev demo shell test test-vm bench bench-cluster soak lint images install uninstall clean build-packages
 
 help:
 	@echo 'make build      the three binaries, optimised: $(RELEASE_BIN)/{minictl,minid,minirun}'
@@ -29,7 +29,7 @@ help:
 	@echo "make shell      a shell on the demo's host, to try things out; nothing is left afterwards"
 	@echo 'make test       lint, unit tests and everything end to end (as root; without root, what can run without)'
 	@echo "make test-vm    what of it differs with Debian 12's kernel and cgroup v2, in a virtual machine (part of make test)"
-	@echo 'make bench      times and memory beside those of Docker, containerd, runc and crun, measured in the same run'
+	@echo 'make bench      times and memory beside those of Docker, containerd, runc, crun and etcd, measured in the same run'
 	@echo "make soak       the managers' group in 6,000 simulated worlds of crashes, partitions and bad disks (SEEDS=0..6000; minutes)"
 	@echo 'make lint       rustfmt and clippy'
 	@echo "make install    minictl, minid and minirun, and minid's systemd unit, to \$$(DESTDIR)\$$(PREFIX), $(PREFIX) by default"
@@ -104,7 +104,15 @@ bench: build
 	$(CARGO) build --release --package tests --bin bench
 	$(CARGO) rustc --release --package tests --bin probe -- $(STATIC)
 	@install -D -C $(TARGET_DIR)/release/probe $(RELEASE_BIN)/probe
-	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' $(TARGET_DIR)/release/bench $(ROWS)
+	@status=0; \
+	$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' $(TARGET_DIR)/release/bench $(ROWS) || status=1; \
+	$(if $(ROWS),,$(MAKE) --no-print-directory bench-cluster || status=1;) exit $$status
+
+# The second part of `bench`: the managers beside etcd. CLUSTER_ROWS='writes failover memory restart'
+bench-cluster: build
+	@PATH=$$PATH:/usr/sbin:/sbin command -v etcd >/dev/null || tests/setup/packages 'the benchmarks' etcd-server
+	$(CARGO) build --release --package cluster-bench
+	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) $(TARGET_DIR)/release/cluster-bench $(CLUSTER_ROWS)
 
 # One line for each world that went wrong, with its seed: what happens in it is the same whenever it is run.
 SEEDS ?= 0..6000

@@ -30,7 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("simulation", &["consensus", "wal"]),
     (
         "cluster-bench",
-        &["api", "identity", "model", "server", "store"],
+        &["api", "consensus", "identity", "model", "store", "wal"],
     ),
 ];
 
