@@ -1,12 +1,14 @@
 //! openraft's log over ours. The log on disk counts positions from 1, openraft indexes from 0: position = index + 1, so that
 //! position 0 can mean "before everything".
 
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::{Stream, stream};
 use openraft::RaftLogReader;
 use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
@@ -54,6 +56,25 @@ impl LogStore {
         Ok(Some(record.into()))
     }
 
+    /// The indexes of a range that are there: the first, and the one after the last.
+    fn within(&self, range: &impl RangeBounds<u64>) -> (u64, u64) {
+        let start = match range.start_bound() {
+            Bound::Included(start) => *start,
+            Bound::Excluded(start) => start + 1,
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(end) => end + 1,
+            Bound::Excluded(end) => *end,
+            Bound::Unbounded => u64::MAX - 1,
+        };
+        let first = self.log.first_index().unwrap_or(1).saturating_sub(1);
+        (
+            start.max(first),
+            end.min(self.log.last_index().unwrap_or(0)),
+        )
+    }
+
     fn entries(&self, start: u64, end: u64, max_bytes: usize) -> io::Result<Vec<Entry>> {
         if start >= end {
             return Ok(Vec::new());
@@ -79,21 +100,10 @@ impl RaftLogReader<Group> for LogStore {
         &mut self,
         range: RB,
     ) -> Result<Vec<Entry>, io::Error> {
-        let start = match range.start_bound() {
-            Bound::Included(start) => *start,
-            Bound::Excluded(start) => start + 1,
-            Bound::Unbounded => 0,
-        };
-        let end = match range.end_bound() {
-            Bound::Included(end) => end + 1,
-            Bound::Excluded(end) => *end,
-            Bound::Unbounded => u64::MAX - 1,
-        };
-        let last = self.log.last_index().unwrap_or(0);
+        let (mut next, end) = self.within(&range);
         let mut found: Vec<Entry> = Vec::new();
-        let mut next = start.max(self.log.first_index().unwrap_or(1).saturating_sub(1));
-        while next < end.min(last) {
-            let more = self.entries(next, end.min(last), READ_AT_ONCE)?;
+        while next < end {
+            let more = self.entries(next, end, READ_AT_ONCE)?;
             let Some(reached) = more.last().map(|entry| entry.log_id.index) else {
                 break;
             };
@@ -101,6 +111,26 @@ impl RaftLogReader<Group> for LogStore {
             found.extend(more);
         }
         Ok(found)
+    }
+
+    /// Reads on as the entries are taken: after a restart there may be a million of them.
+    async fn entries_stream<RB: RangeBounds<u64> + Clone + Debug + Send>(
+        &mut self,
+        range: RB,
+    ) -> impl Stream<Item = Result<Entry, io::Error>> + Send {
+        let (start, end) = self.within(&range);
+        let begin = (self.clone(), start, VecDeque::new());
+        stream::unfold(begin, move |(log, next, mut ready)| async move {
+            if ready.is_empty() && next < end {
+                match log.entries(next, end, READ_AT_ONCE) {
+                    Ok(more) => ready.extend(more),
+                    Err(error) => return Some((Err(error), (log, end, ready))),
+                }
+            }
+            let entry: Entry = ready.pop_front()?;
+            let next = entry.log_id.index + 1;
+            Some((Ok(entry), (log, next, ready)))
+        })
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {

@@ -4,7 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
-use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 
 use crate::record::{Group, GroupMembership, LogId, Reply, SnapshotMeta};
@@ -39,7 +39,8 @@ pub trait StateMachine: Send + Sync + 'static {
     /// Why the command cannot be understood; nothing has changed then. The member stops: what it skipped, it would never learn.
     fn apply(&mut self, at: Position, command: &[u8]) -> Result<Bytes, String>;
 
-    /// Everything applied so far may be seen by readers. Called after a batch and before any of its answers is sent.
+    /// Everything applied so far may be seen by readers. Called after a batch, in a long one after every thousand,
+    /// and before any of the answers is sent.
     fn publish(&mut self, at: Position);
 
     /// The state as records, for a snapshot; takes the state as it is now at once, and is iterated later, elsewhere.
@@ -52,6 +53,9 @@ pub trait StateMachine: Send + Sync + 'static {
         records: &mut dyn Iterator<Item = Result<Bytes, SnapshotError>>,
     ) -> Result<(), String>;
 }
+
+/// Of a long batch (after a restart, a million entries) so many are published together: nobody keeps all that happened in it.
+const PUBLISH_AFTER: usize = 1000;
 
 pub(crate) struct Machine<S, D: Disk> {
     state: S,
@@ -117,6 +121,16 @@ impl<S: StateMachine, D: Disk> Machine<S, D> {
         Ok(())
     }
 
+    /// Lets readers see what was applied, and then answers.
+    fn publish(&mut self, answers: &mut Vec<(ApplyResponder<Group>, Bytes)>) {
+        if let Some(applied) = self.applied {
+            self.state.publish(applied.into());
+        }
+        for (responder, reply) in answers.drain(..) {
+            responder.send(Reply(reply));
+        }
+    }
+
     pub(crate) fn applied(&self) -> Option<LogId> {
         self.applied
     }
@@ -151,6 +165,7 @@ impl<S: StateMachine, D: Disk> RaftStateMachine<Group> for Machine<S, D> {
         Strm: Stream<Item = Result<EntryResponder<Group>, io::Error>> + Unpin + OptionalSend,
     {
         let mut answers = Vec::new();
+        let mut unseen = 0;
         let mut refused = None;
         while let Some((entry, responder)) = entries.try_next().await? {
             let at = Position::from(entry.log_id);
@@ -169,16 +184,16 @@ impl<S: StateMachine, D: Disk> RaftStateMachine<Group> for Machine<S, D> {
                 }
             };
             self.applied = Some(entry.log_id);
+            unseen += 1;
             if let Some(responder) = responder {
                 answers.push((responder, reply));
             }
+            if unseen == PUBLISH_AFTER {
+                unseen = 0;
+                self.publish(&mut answers);
+            }
         }
-        if let Some(applied) = self.applied {
-            self.state.publish(applied.into());
-        }
-        for (responder, reply) in answers {
-            responder.send(Reply(reply));
-        }
+        self.publish(&mut answers);
         refused.map_or(Ok(()), |reason| Err(io::Error::other(reason)))
     }
 

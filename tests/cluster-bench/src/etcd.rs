@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use identity::{NodeKey, Role, RootCa, TrustBundle, Validity};
+use jiff::{SignedDuration, Timestamp};
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
@@ -103,10 +105,21 @@ impl Client for Connection {
     }
 }
 
-/// Members and the ports of their clients.
+/// Members, the ports of their clients, and whom a client believes there.
 pub(crate) struct Etcd {
     ports: Vec<u16>,
+    roots: TrustBundle,
     members: Vec<Member>,
+}
+
+/// Puts a certificate like one of ours where etcd looks for it. Its own (`--auto-tls`) would be of another kind.
+fn certify(root: &RootCa, home: &Path) {
+    let key = NodeKey::generate().expect("a key");
+    let request = key.request_pem().expect("a request");
+    let validity = Validity::from(Timestamp::now(), SignedDuration::from_hours(24));
+    let issued = root.issue(&request, "etcd", Role::Manager, "etcd", validity);
+    std::fs::write(home.join("cert.pem"), issued.expect("a certificate")).expect("written");
+    std::fs::write(home.join("key.pem"), key.pem()).expect("written");
 }
 
 impl Group for Etcd {
@@ -118,9 +131,12 @@ impl Group for Etcd {
         let peers: Vec<u16> = (0..3).map(|_| free_port()).collect();
         let all = (0..3).map(|member| format!("e{member}=https://127.0.0.1:{}", peers[member]));
         let all = all.collect::<Vec<_>>().join(",");
+        let root = RootCa::generate("etcd", Timestamp::now()).expect("a root");
+        let roots = TrustBundle::from_pem(root.certificate_pem()).expect("the root");
         let members = (0..3).map(|member| {
             let home = directory.join(format!("e{member}"));
             std::fs::create_dir_all(&home).expect("a directory");
+            certify(&root, &home);
             let (client, peer) = (ports[member], peers[member]);
             let all = all.clone();
             Member::start(move || {
@@ -136,23 +152,28 @@ impl Group for Etcd {
                     .arg(format!("--initial-advertise-peer-urls={peer}"))
                     .arg(format!("--initial-cluster={all}"))
                     .args(["--initial-cluster-state=new", "--logger=zap"])
-                    .args(["--auto-tls", "--peer-auto-tls", "--log-level=error"])
+                    .args(["--peer-auto-tls", "--log-level=error"])
+                    .arg(format!("--cert-file={}", home.join("cert.pem").display()))
+                    .arg(format!("--key-file={}", home.join("key.pem").display()))
                     .stderr(log(&home.join("log")));
                 command
             })
         });
         let members = members.collect();
-        let group = Etcd { ports, members };
+        let group = Etcd {
+            ports,
+            roots,
+            members,
+        };
         group.leader().await;
         group
     }
 
     fn client(&self, member: usize) -> Connection {
-        // etcd signs its own certificate.
-        let anybody = identity::introduction_config().expect("a client");
+        let config = identity::trusting_config(&self.roots).expect("a client");
         let channel = api::connect::tls(
             &format!("127.0.0.1:{}", self.ports[member]),
-            move || anybody.clone(),
+            move || config.clone(),
             identity::server_name(),
         );
         Connection(Grpc::new(channel))

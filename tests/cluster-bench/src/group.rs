@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::cleanup;
+
 /// A client of one member; clones share its connection.
 pub(crate) trait Client: Clone + Send + 'static {
     /// Writes a value; whether it was acknowledged.
@@ -51,7 +53,9 @@ impl Member {
     fn spawn(command: &impl Fn() -> Command) -> Child {
         let mut command = command();
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        command.spawn().expect("the member starts")
+        let child = command.spawn().expect("the member starts");
+        cleanup::expect_process(child.id());
+        child
     }
 
     /// Ends it with SIGKILL.

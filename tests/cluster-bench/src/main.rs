@@ -8,6 +8,7 @@
 //! Both are groups of three on loopback, with TLS between clients and members and between members, and both put what they
 //! acknowledge on the disk first. They are asked through gRPC by the same client. A row says `ok` when it is within its bar.
 
+mod cleanup;
 mod etcd;
 mod failover;
 mod group;
@@ -51,6 +52,7 @@ async fn measure(wanted: &[String]) -> Table {
         .prefix("mini-bench-")
         .tempdir_in(DISK)
         .expect("a directory");
+    cleanup::at_panic(disk.path());
     let mut table = Table::default();
     for row in ROWS {
         if !wanted.is_empty() && !wanted.iter().any(|word| word == row) {

@@ -20,13 +20,13 @@ const TOGETHER: usize = 100;
 pub(crate) async fn rows(directory: &Path) -> Vec<Row> {
     let home = ours::home(directory, 0);
     prepare(&home).await;
-    // A snapshot of all tasks, and then the entries behind it: tasks come and go.
+    // A snapshot of all tasks, and then the entries behind it: one comes, the oldest goes. Entries that are on their way together
+    // may change places, so the two are never the same.
     let raft_id = raft_id(&home);
     let entries = (0..ENTRIES).map(|number| {
-        let task = task(TASKS + number / 2);
         vec![match number % 2 {
-            0 => Change::create(task),
-            _ => Change::remove(&task),
+            0 => Change::create(task(TASKS + number / 2)),
+            _ => Change::remove(&task(number / 2)),
         }]
     });
     log::append(&home, raft_id, entries).await;
