@@ -32,6 +32,8 @@ pub fn run(seed: u64, plan: &Plan) -> Report {
 
 /// How long one step of the world takes: nothing that is sent in it arrives in it.
 const TICK: Time = QUICKEST;
+/// How long a group may take to gather: the network loses messages already, and each lost errand costs the administrator three seconds.
+const GATHERING: Time = 60_000;
 /// How long a healthy group may take until it is well again.
 const RECOVERY: Time = 10_000;
 /// How long clients go on after the storm.
@@ -163,7 +165,7 @@ impl World {
             self.add();
         }
         let all = |world: &World| world.admin.is_idle();
-        if !self.until(RECOVERY, all) {
+        if !self.until(GATHERING, all) {
             self.judge.fail(
                 Oracle::Alive,
                 format!("{size} members do not come together"),
