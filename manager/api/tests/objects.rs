@@ -46,6 +46,7 @@ fn scalar(field: &FieldDescriptor) -> Value {
         Kind::Uint64 => Value::U64(u64::from(field.number()) + 100),
         Kind::Int32 => Value::I32(i32::try_from(field.number()).expect("small") + 100),
         Kind::Int64 => Value::I64(i64::from(field.number()) + 100),
+        Kind::Double => Value::F64(f64::from(field.number()) + 0.5),
         other => panic!(
             "{} is of a kind that no object has yet: {other:?}",
             field.full_name()
@@ -74,25 +75,37 @@ fn proto_files_and_model_say_the_same() {
     check::<model::Node>(&pool, "Node");
     check::<model::Task>(&pool, "Task");
     check::<model::Config>(&pool, "Config");
-    let enums: Vec<_> = ["NodeRole", "Availability", "NodeState", "TaskState"]
-        .map(|name| {
-            pool.get_enum_by_name(&format!("mini.objects.v1.{name}"))
-                .expect("an enum")
-        })
-        .into_iter()
-        .flat_map(|kind| {
-            kind.values()
-                .map(|value| (kind.name().to_owned(), value.number()))
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    for (kind, number) in enums {
-        let known = match kind.as_str() {
-            "NodeRole" => model::NodeRole::is_valid(number),
-            "Availability" => model::Availability::is_valid(number),
-            "NodeState" => model::NodeState::is_valid(number),
-            _ => model::TaskState::is_valid(number),
-        };
-        assert!(known, "{kind} {number}");
+    check::<model::Service>(&pool, "Service");
+    check::<model::Revision>(&pool, "Revision");
+    check::<model::Stack>(&pool, "Stack");
+    check::<model::Deployment>(&pool, "Deployment");
+    check::<model::Secret>(&pool, "Secret");
+    check::<model::Network>(&pool, "Network");
+    let known = |kind: &str, number: i32| match kind {
+        "NodeRole" => model::NodeRole::is_valid(number),
+        "Availability" => model::Availability::is_valid(number),
+        "NodeState" => model::NodeState::is_valid(number),
+        "TaskState" => model::TaskState::is_valid(number),
+        "Health" => model::Health::is_valid(number),
+        "RestartCondition" => model::RestartCondition::is_valid(number),
+        "FailureAction" => model::FailureAction::is_valid(number),
+        "UpdateOrder" => model::UpdateOrder::is_valid(number),
+        "EndpointMode" => model::EndpointMode::is_valid(number),
+        "PortProtocol" => model::PortProtocol::is_valid(number),
+        "PublishMode" => model::PublishMode::is_valid(number),
+        "DependencyCondition" => model::DependencyCondition::is_valid(number),
+        "RolloutState" => model::RolloutState::is_valid(number),
+        "MountKind" => model::MountKind::is_valid(number),
+        other => panic!("the enum {other} is not in this table"),
+    };
+    for kind in pool.all_enums() {
+        for value in kind.values() {
+            assert!(
+                known(kind.name(), value.number()),
+                "{} {}",
+                kind.name(),
+                value.number()
+            );
+        }
     }
 }

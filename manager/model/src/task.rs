@@ -11,44 +11,42 @@ pub struct Task {
     /// Version and times.
     #[prost(message, required, tag = "2")]
     pub meta: Meta,
-    /// The service that it belongs to; empty for a task of its own.
+    /// The service that it belongs to.
     #[prost(string, tag = "3")]
     pub service_id: String,
-    /// Name for people: `<service>.<slot>`.
-    #[prost(string, tag = "4")]
-    pub name: String,
+    /// Which of the service's revisions it runs.
+    #[prost(uint64, tag = "4")]
+    pub revision: u64,
     /// Number among the service's replicas, from 1; 0 where it is one per node.
     #[prost(uint64, tag = "5")]
     pub slot: u64,
     /// The node that it is bound to; empty before.
     #[prost(string, tag = "6")]
     pub node_id: String,
-    /// What is run.
-    #[prost(message, required, tag = "7")]
-    pub spec: TaskSpec,
-    /// The state it shall reach.
+    /// The state it shall reach; written by managers alone.
     #[prost(enumeration = "TaskState", tag = "8")]
     pub desired_state: i32,
     /// The state it is in.
     #[prost(message, required, tag = "9")]
     pub status: TaskStatus,
-}
-
-/// What a task runs.
-#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
-pub struct TaskSpec {
-    /// Image reference.
-    #[prost(string, tag = "1")]
-    pub image: String,
-    /// Instead of the image's entry point.
-    #[prost(string, repeated, tag = "2")]
-    pub command: Vec<String>,
-    /// Arguments to it.
-    #[prost(string, repeated, tag = "3")]
-    pub arguments: Vec<String>,
-    /// `NAME=value`.
-    #[prost(string, repeated, tag = "4")]
-    pub environment: Vec<String>,
+    /// How often a task was started in this slot before, within the window of the restart policy.
+    #[prost(uint32, tag = "10")]
+    pub attempt: u32,
+    /// When the first of these was made: milliseconds since 1970 (UTC).
+    #[prost(int64, tag = "11")]
+    pub window_ms: i64,
+    /// It is not started before: milliseconds since 1970 (UTC); 0 for at once.
+    #[prost(int64, tag = "12")]
+    pub not_before_ms: i64,
+    /// Which run of a job it belongs to.
+    #[prost(uint64, tag = "13")]
+    pub job_iteration: u64,
+    /// Why it was told to end, for people.
+    #[prost(string, tag = "14")]
+    pub reason: String,
+    /// Ports of its node that were chosen for it, those of mode `host`.
+    #[prost(message, repeated, tag = "15")]
+    pub ports: Vec<crate::PortSpec>,
 }
 
 /// What is seen of a task.
@@ -69,6 +67,67 @@ pub struct TaskStatus {
     /// How its process ended.
     #[prost(int32, optional, tag = "5")]
     pub exit_code: Option<i32>,
+    /// Whether it does its work.
+    #[prost(enumeration = "Health", tag = "6")]
+    pub health: i32,
+    /// Id of its container; empty before there is one.
+    #[prost(string, tag = "7")]
+    pub container_id: String,
+    /// Its addresses on its networks.
+    #[prost(message, repeated, tag = "8")]
+    pub addresses: Vec<TaskAddress>,
+    /// Whether others may be sent to it.
+    #[prost(bool, tag = "9")]
+    pub routable: bool,
+    /// When it was first seen running, by the clock of `at_ms`; 0 while it never was.
+    #[prost(int64, tag = "10")]
+    pub running_ms: i64,
+}
+
+impl TaskStatus {
+    /// This status, after an earlier one of the same task: it remembers since when the task has been running.
+    #[must_use]
+    pub fn after(mut self, earlier: &TaskStatus) -> Self {
+        self.running_ms = match earlier.running_ms {
+            0 if self.running_ms == 0 && self.state() == TaskState::Running => self.at_ms,
+            0 => self.running_ms,
+            known => known,
+        };
+        self
+    }
+
+    /// For how long it ran, as far as is known: milliseconds. Of a task that has ended.
+    pub fn ran_ms(&self) -> i64 {
+        match self.running_ms {
+            0 => 0,
+            running_ms => (self.at_ms - running_ms).max(0),
+        }
+    }
+}
+
+/// The address of a task on a network.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct TaskAddress {
+    /// Name of the network.
+    #[prost(string, tag = "1")]
+    pub network: String,
+    /// The address, without prefix length.
+    #[prost(string, tag = "2")]
+    pub address: String,
+}
+
+/// Whether a container does its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum Health {
+    /// Nobody asks it.
+    Unprobed = 0,
+    /// It has not said so yet, and may take its time.
+    Starting = 1,
+    /// It does.
+    Healthy = 2,
+    /// It does not.
+    Unhealthy = 3,
 }
 
 /// How far a task has come; it never goes back.
@@ -108,5 +167,47 @@ pub enum TaskState {
 impl std::fmt::Display for TaskState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", format!("{self:?}").to_lowercase())
+    }
+}
+
+impl TaskState {
+    /// Whether the task will never run again.
+    pub fn is_final(self) -> bool {
+        self > TaskState::Running
+    }
+}
+
+impl Task {
+    /// Whether its process lives, as far as anybody knows.
+    pub fn is_live(&self) -> bool {
+        matches!(
+            self.status.state(),
+            TaskState::Starting | TaskState::Running
+        )
+    }
+
+    /// Whether it is meant to run, and can still.
+    pub fn is_wanted(&self) -> bool {
+        self.desired_state() <= TaskState::Running && !self.status.state().is_final()
+    }
+
+    /// What people call it: `<service>.<slot>`, or `<service>.<node id>` where it is one per node.
+    pub fn name(&self, service: &str) -> String {
+        match self.slot {
+            0 if self.node_id.is_empty() => format!("{service}.{}", self.id),
+            0 => format!("{service}.{}", self.node_id),
+            slot => format!("{service}.{slot}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Health::Unprobed => "none",
+            Health::Starting => "starting",
+            Health::Healthy => "healthy",
+            Health::Unhealthy => "unhealthy",
+        })
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use model::{Cluster, Config, Node, Task};
+use model::{Cluster, Config, Deployment, Network, Node, Revision, Secret, Service, Stack, Task};
 
 /// Any object, whole.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Object {
     /// Which.
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub kind: Option<Kind>,
 }
 
@@ -19,14 +19,32 @@ pub enum Kind {
     #[prost(message, tag = "1")]
     Cluster(Cluster),
     /// A machine.
-    #[prost(message, tag = "2")]
-    Node(Node),
+    #[prost(message, boxed, tag = "2")]
+    Node(Box<Node>),
     /// A unit of work.
     #[prost(message, tag = "3")]
     Task(Task),
     /// A configuration file.
     #[prost(message, tag = "4")]
     Config(Config),
+    /// What runs for as long as it is wanted.
+    #[prost(message, boxed, tag = "5")]
+    Service(Box<Service>),
+    /// What tasks of a service ran at one time.
+    #[prost(message, boxed, tag = "6")]
+    Revision(Box<Revision>),
+    /// What is deployed together.
+    #[prost(message, tag = "7")]
+    Stack(Stack),
+    /// What was asked for by one deployment.
+    #[prost(message, boxed, tag = "8")]
+    Deployment(Box<Deployment>),
+    /// What services are given and nobody else may read.
+    #[prost(message, tag = "9")]
+    Secret(Secret),
+    /// A network.
+    #[prost(message, tag = "10")]
+    Network(Network),
 }
 
 /// What is done to an object.
@@ -97,18 +115,33 @@ impl Change {
 }
 
 macro_rules! kinds {
-    ($($kind:ident),*) => {$(
-        impl From<$kind> for Kind {
-            fn from(object: $kind) -> Self {
-                Kind::$kind(object)
+    ($($kind:ident),* ; boxed $($boxed:ident),*) => {
+        $(
+            impl From<$kind> for Kind {
+                fn from(object: $kind) -> Self {
+                    Kind::$kind(object)
+                }
             }
-        }
-        impl From<Arc<$kind>> for Kind {
-            fn from(object: Arc<$kind>) -> Self {
-                Kind::$kind(Arc::unwrap_or_clone(object))
+            impl From<Arc<$kind>> for Kind {
+                fn from(object: Arc<$kind>) -> Self {
+                    Kind::$kind(Arc::unwrap_or_clone(object))
+                }
             }
-        }
-    )*};
+        )*
+        $(
+            impl From<$boxed> for Kind {
+                fn from(object: $boxed) -> Self {
+                    Kind::$boxed(Box::new(object))
+                }
+            }
+            impl From<Arc<$boxed>> for Kind {
+                fn from(object: Arc<$boxed>) -> Self {
+                    Kind::$boxed(Box::new(Arc::unwrap_or_clone(object)))
+                }
+            }
+        )*
+    };
 }
 
-kinds!(Cluster, Node, Task, Config);
+// The large ones are boxed: every event and every change is as large as the largest.
+kinds!(Cluster, Task, Config, Stack, Secret, Network; boxed Node, Service, Revision, Deployment);

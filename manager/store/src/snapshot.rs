@@ -84,7 +84,13 @@ impl State {
         let objects = objects(&self.clusters)
             .chain(objects(&self.nodes))
             .chain(objects(&self.tasks))
-            .chain(objects(&self.configs));
+            .chain(objects(&self.configs))
+            .chain(objects(&self.services))
+            .chain(objects(&self.revisions))
+            .chain(objects(&self.stacks))
+            .chain(objects(&self.deployments))
+            .chain(objects(&self.secrets))
+            .chain(objects(&self.networks));
         let answers = self.requests.clone();
         let requests = self.request_order.into_iter().filter_map(move |id| {
             let reply = answers.get(&id)?.clone();
@@ -142,9 +148,15 @@ impl State {
     fn put(&mut self, object: Kind) {
         match object {
             Kind::Cluster(cluster) => drop(self.clusters.put(cluster)),
-            Kind::Node(node) => drop(self.nodes.put(node)),
+            Kind::Node(node) => drop(self.nodes.put(*node)),
             Kind::Task(task) => drop(self.tasks.put(task)),
             Kind::Config(config) => drop(self.configs.put(config)),
+            Kind::Service(service) => drop(self.services.put(*service)),
+            Kind::Revision(revision) => drop(self.revisions.put(*revision)),
+            Kind::Stack(stack) => drop(self.stacks.put(stack)),
+            Kind::Deployment(deployment) => drop(self.deployments.put(*deployment)),
+            Kind::Secret(secret) => drop(self.secrets.put(secret)),
+            Kind::Network(network) => drop(self.networks.put(network)),
         }
     }
 }

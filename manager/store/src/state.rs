@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use imbl::{OrdMap, Vector};
-use model::{Cluster, Config, FEATURE_LEVEL, Node, Task};
+use model::{
+    Cluster, Config, Deployment, FEATURE_LEVEL, Network, Node, Revision, Secret, Service, Stack,
+    Task,
+};
 
 use crate::change::{Action, Change, Kind, Object, Removal};
 use crate::events::{Event, What};
-use crate::object::Stored;
+use crate::object::{BY_NODE, BY_OWNER, Stored};
 use crate::table::Table;
 use crate::transaction::{Refusal, RefusalKind, Transaction, TransactionReply};
 
@@ -23,6 +26,12 @@ pub struct State {
     pub(crate) nodes: Table<Node>,
     pub(crate) tasks: Table<Task>,
     pub(crate) configs: Table<Config>,
+    pub(crate) services: Table<Service>,
+    pub(crate) revisions: Table<Revision>,
+    pub(crate) stacks: Table<Stack>,
+    pub(crate) deployments: Table<Deployment>,
+    pub(crate) secrets: Table<Secret>,
+    pub(crate) networks: Table<Network>,
     pub(crate) requests: OrdMap<Arc<str>, TransactionReply>,
     pub(crate) request_order: Vector<Arc<str>>,
 }
@@ -60,7 +69,7 @@ impl State {
         &self.nodes
     }
 
-    /// The units of work; grouped by node.
+    /// The units of work.
     pub fn tasks(&self) -> &Table<Task> {
         &self.tasks
     }
@@ -68,6 +77,71 @@ impl State {
     /// The configuration files.
     pub fn configs(&self) -> &Table<Config> {
         &self.configs
+    }
+
+    /// The tasks of a service, by id.
+    pub fn tasks_of(&self, service_id: &str) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.in_group(BY_OWNER, service_id)
+    }
+
+    /// The tasks that are bound to a node, by id.
+    pub fn tasks_on(&self, node_id: &str) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.in_group(BY_NODE, node_id)
+    }
+
+    /// The services.
+    pub fn services(&self) -> &Table<Service> {
+        &self.services
+    }
+
+    /// The services of a stack, by id.
+    pub fn services_of(&self, stack_id: &str) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.in_group(BY_OWNER, stack_id)
+    }
+
+    /// What tasks of services ran at one time.
+    pub fn revisions(&self) -> &Table<Revision> {
+        &self.revisions
+    }
+
+    /// One of a service.
+    pub fn revision(&self, service_id: &str, number: u64) -> Option<&Arc<Revision>> {
+        self.revisions.get(&Revision::id_of(service_id, number))
+    }
+
+    /// All of a service, by id.
+    pub fn revisions_of(&self, service_id: &str) -> impl Iterator<Item = &Arc<Revision>> {
+        self.revisions.in_group(BY_OWNER, service_id)
+    }
+
+    /// The stacks.
+    pub fn stacks(&self) -> &Table<Stack> {
+        &self.stacks
+    }
+
+    /// What was deployed, and when.
+    pub fn deployments(&self) -> &Table<Deployment> {
+        &self.deployments
+    }
+
+    /// All of a stack, by id.
+    pub fn deployments_of(&self, stack_id: &str) -> impl Iterator<Item = &Arc<Deployment>> {
+        self.deployments.in_group(BY_OWNER, stack_id)
+    }
+
+    /// The secrets.
+    pub fn secrets(&self) -> &Table<Secret> {
+        &self.secrets
+    }
+
+    /// The networks.
+    pub fn networks(&self) -> &Table<Network> {
+        &self.networks
+    }
+
+    /// The networks of a stack, by id.
+    pub fn networks_of(&self, stack_id: &str) -> impl Iterator<Item = &Arc<Network>> {
+        self.networks.in_group(BY_OWNER, stack_id)
     }
 
     /// How a request was answered before.
@@ -176,18 +250,34 @@ impl State {
                 }
                 create(&mut self.clusters, cluster, version, at_ms)
             }
-            Kind::Node(node) => create(&mut self.nodes, node, version, at_ms),
+            Kind::Node(node) => create(&mut self.nodes, *node, version, at_ms),
             Kind::Task(task) => create(&mut self.tasks, task, version, at_ms),
             Kind::Config(config) => create(&mut self.configs, config, version, at_ms),
+            Kind::Service(service) => create(&mut self.services, *service, version, at_ms),
+            Kind::Revision(revision) => create(&mut self.revisions, *revision, version, at_ms),
+            Kind::Stack(stack) => create(&mut self.stacks, stack, version, at_ms),
+            Kind::Deployment(deployment) => {
+                create(&mut self.deployments, *deployment, version, at_ms)
+            }
+            Kind::Secret(secret) => create(&mut self.secrets, secret, version, at_ms),
+            Kind::Network(network) => create(&mut self.networks, network, version, at_ms),
         }
     }
 
     fn update(&mut self, object: Kind, version: u64, at_ms: i64) -> Result<Kind, Refusal> {
         match object {
             Kind::Cluster(cluster) => update(&mut self.clusters, cluster, version, at_ms),
-            Kind::Node(node) => update(&mut self.nodes, node, version, at_ms),
+            Kind::Node(node) => update(&mut self.nodes, *node, version, at_ms),
             Kind::Task(task) => update(&mut self.tasks, task, version, at_ms),
             Kind::Config(config) => update(&mut self.configs, config, version, at_ms),
+            Kind::Service(service) => update(&mut self.services, *service, version, at_ms),
+            Kind::Revision(revision) => update(&mut self.revisions, *revision, version, at_ms),
+            Kind::Stack(stack) => update(&mut self.stacks, stack, version, at_ms),
+            Kind::Deployment(deployment) => {
+                update(&mut self.deployments, *deployment, version, at_ms)
+            }
+            Kind::Secret(secret) => update(&mut self.secrets, secret, version, at_ms),
+            Kind::Network(network) => update(&mut self.networks, network, version, at_ms),
         }
     }
 
@@ -200,6 +290,12 @@ impl State {
             Node::TABLE => Some(remove(&mut self.nodes, removal)),
             Task::TABLE => Some(remove(&mut self.tasks, removal)),
             Config::TABLE => Some(remove(&mut self.configs, removal)),
+            Service::TABLE => Some(remove(&mut self.services, removal)),
+            Revision::TABLE => Some(remove(&mut self.revisions, removal)),
+            Stack::TABLE => Some(remove(&mut self.stacks, removal)),
+            Deployment::TABLE => Some(remove(&mut self.deployments, removal)),
+            Secret::TABLE => Some(remove(&mut self.secrets, removal)),
+            Network::TABLE => Some(remove(&mut self.networks, removal)),
             _ => None,
         }
     }

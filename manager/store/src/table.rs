@@ -11,7 +11,8 @@ use crate::transaction::Refusal;
 pub struct Table<T> {
     by_id: OrdMap<Arc<str>, Arc<T>>,
     by_name: OrdMap<Arc<str>, Arc<str>>,
-    by_group: OrdMap<Arc<str>, OrdSet<Arc<str>>>,
+    /// Which index, and the group's id.
+    by_group: OrdMap<(usize, Arc<str>), OrdSet<Arc<str>>>,
 }
 
 impl<T> Clone for Table<T> {
@@ -45,10 +46,10 @@ impl<T: Stored> Table<T> {
         self.get(self.by_name.get(name)?)
     }
 
-    /// The objects of a group, by id.
-    pub fn in_group(&self, group: &str) -> impl Iterator<Item = &Arc<T>> {
+    /// The objects of an index's group, by id.
+    pub(crate) fn in_group(&self, index: usize, group: &str) -> impl Iterator<Item = &Arc<T>> {
         self.by_group
-            .get(group)
+            .get(&(index, Arc::from(group)))
             .into_iter()
             .flatten()
             .filter_map(|id| self.get(id))
@@ -133,18 +134,28 @@ impl<T: Stored> Table<T> {
             Some((id, _)) => id.clone(),
             None => Arc::from(object.id()),
         };
-        self.forget(&id);
-        if let Some(name) = object.unique_name() {
+        let known = self.by_id.get(&id).cloned();
+        let known = known.as_deref();
+        self.forget(&id, Some(&object));
+        if let Some(name) = object.unique_name()
+            && known.and_then(T::unique_name) != Some(name)
+        {
             self.by_name.insert(Arc::from(name), id.clone());
         }
-        if let Some(group) = object.group() {
-            match self.by_group.get_mut(group) {
+        for index in 0..T::GROUPS {
+            let Some(group) = object.group(index) else {
+                continue;
+            };
+            if known.and_then(|known| known.group(index)) == Some(group) {
+                continue;
+            }
+            let key = (index, Arc::from(group));
+            match self.by_group.get_mut(&key) {
                 Some(ids) => {
                     ids.insert(id.clone());
                 }
                 None => {
-                    self.by_group
-                        .insert(Arc::from(group), OrdSet::unit(id.clone()));
+                    self.by_group.insert(key, OrdSet::unit(id.clone()));
                 }
             }
         }
@@ -155,24 +166,32 @@ impl<T: Stored> Table<T> {
 
     /// Takes an object out.
     pub(crate) fn take(&mut self, id: &str) -> Option<Arc<T>> {
-        self.forget(id);
+        self.forget(id, None);
         self.by_id.remove(id)
     }
 
-    /// Takes what the indexes know of an object out of them.
-    fn forget(&mut self, id: &str) {
-        let Some(known) = self.by_id.get(id) else {
+    /// Takes what the indexes know of an object out of them, but for what its successor says too.
+    fn forget(&mut self, id: &str, successor: Option<&T>) {
+        let Some(known) = self.by_id.get(id).cloned() else {
             return;
         };
-        if let Some(name) = known.unique_name() {
+        if let Some(name) = known.unique_name()
+            && successor.and_then(T::unique_name) != Some(name)
+        {
             self.by_name.remove(name);
         }
-        if let Some(group) = known.group() {
-            let group = group.to_owned();
-            if let Some(ids) = self.by_group.get_mut(group.as_str()) {
+        for index in 0..T::GROUPS {
+            let Some(group) = known.group(index) else {
+                continue;
+            };
+            if successor.and_then(|object| object.group(index)) == Some(group) {
+                continue;
+            }
+            let key = (index, Arc::from(group));
+            if let Some(ids) = self.by_group.get_mut(&key) {
                 ids.remove(id);
                 if ids.is_empty() {
-                    self.by_group.remove(group.as_str());
+                    self.by_group.remove(&key);
                 }
             }
         }

@@ -1,7 +1,10 @@
 //! What transactions do, and what they leave undone.
 
 use bytes::Bytes;
-use model::{Cluster, Config, ConfigSpec, Node, Task, TaskSpec};
+use model::{
+    Cluster, Config, ConfigSpec, Deployment, Network, Node, Revision, Secret, SecretSpec, Service,
+    Stack, StackSpec, Task,
+};
 use proptest::prelude::*;
 use prost::Message;
 use store::transaction::RefusalKind;
@@ -184,8 +187,7 @@ fn groups_follow_their_objects() {
     assert_eq!(apply(&mut state, 1, transaction(changes)), None);
     let on = |state: &State, node: &str| {
         state
-            .tasks()
-            .in_group(node)
+            .tasks_on(node)
             .map(|task| task.id.clone())
             .collect::<Vec<_>>()
     };
@@ -259,16 +261,74 @@ fn everything() -> Transaction {
             node_id: "gone".into(),
             until_ms: 5,
         }],
-        feature_level: 1,
+        feature_level: model::FEATURE_LEVEL,
         ..Cluster::default()
     };
     let mut task = task("task", "node");
-    task.spec = TaskSpec {
-        image: "busybox:1".into(),
-        command: vec!["true".into()],
-        ..TaskSpec::default()
-    };
+    (task.service_id, task.revision, task.slot) = ("service".into(), 1, 2);
     task.status.exit_code = Some(0);
+    task.status.set_health(model::Health::Healthy);
+    let mut service = Service {
+        id: "service".into(),
+        stack_id: "stack".into(),
+        revision: 1,
+        rollout: Some(model::Rollout {
+            to: 1,
+            ..model::Rollout::default()
+        }),
+        latches: vec![model::Latch {
+            dependency: "db".into(),
+            revision: 1,
+            dependency_revision: 1,
+            ..model::Latch::default()
+        }],
+        ..Service::default()
+    };
+    service.spec.name = "blog_web".into();
+    service.spec.mode = Some(model::ServiceMode::Replicated(model::Replicated {
+        replicas: 3,
+    }));
+    service.spec.task.container.image = "busybox:1".into();
+    let revision = Revision {
+        id: Revision::id_of("service", 1),
+        service_id: "service".into(),
+        number: 1,
+        task: service.spec.task.clone(),
+        ..Revision::default()
+    };
+    let stack = Stack {
+        id: "stack".into(),
+        name: "blog".into(),
+        deployment: 1,
+        ..Stack::default()
+    };
+    let deployment = Deployment {
+        id: Deployment::id_of("stack", 1),
+        stack_id: "stack".into(),
+        number: 1,
+        spec: StackSpec {
+            name: "blog".into(),
+            services: vec![service.spec.clone()],
+            ..StackSpec::default()
+        },
+        ..Deployment::default()
+    };
+    let secret = Secret {
+        id: "secret".into(),
+        spec: SecretSpec {
+            name: "password".into(),
+            data: Bytes::from_static(b"hunter2"),
+            ..SecretSpec::default()
+        },
+        ..Secret::default()
+    };
+    let mut network = Network {
+        id: "network".into(),
+        subnet: "10.0.1.0/24".into(),
+        vni: 4097,
+        ..Network::default()
+    };
+    network.spec.name = "blog_default".into();
     Transaction {
         request_id: "request".into(),
         feature_level: 1,
@@ -281,6 +341,12 @@ fn everything() -> Transaction {
             Change::create(config("config", "name", 0)),
             Change::update(config("config", "other", 0)),
             Change::remove(&config("config", "other", 0)),
+            Change::create(service),
+            Change::create(revision),
+            Change::create(stack),
+            Change::create(deployment),
+            Change::create(secret),
+            Change::create(network),
         ],
     }
 }
@@ -323,6 +389,51 @@ fn check_golden(name: &str, bytes: &[u8]) {
 }
 
 #[test]
+fn tasks_and_services_are_found_by_what_they_belong_to() {
+    let mut state = State::default();
+    let on = |id: &str, node: &str, service: &str, version: u64| {
+        let mut task = task(id, node);
+        (task.service_id, task.meta.version) = (service.into(), version);
+        task
+    };
+    let made = vec![
+        Change::create(on("a", "", "web", 0)),
+        Change::create(on("b", "node1", "web", 0)),
+        Change::create(on("c", "node1", "db", 0)),
+    ];
+    assert_eq!(apply(&mut state, 1, transaction(made)), None);
+    let ids = |state: &State| {
+        let of = state.tasks_of("web").map(|task| task.id.clone());
+        let on = state.tasks_on("node1").map(|task| task.id.clone());
+        (
+            of.collect::<Vec<_>>().join(""),
+            on.collect::<Vec<_>>().join(""),
+        )
+    };
+    assert_eq!(ids(&state), ("ab".into(), "bc".into()));
+    let moved = vec![
+        Change::update(on("a", "node1", "web", 1)),
+        Change::remove(&on("b", "node1", "web", 1)),
+    ];
+    assert_eq!(apply(&mut state, 2, transaction(moved)), None);
+    assert_eq!(ids(&state), ("a".into(), "ac".into()));
+}
+
+#[test]
+fn a_secret_is_not_printed() {
+    let spec = SecretSpec {
+        name: "password".into(),
+        data: Bytes::from_static(b"hunter2"),
+        ..SecretSpec::default()
+    };
+    let printed = format!("{spec:?}");
+    assert!(
+        printed.contains("7 bytes") && !printed.contains("hunter2"),
+        "{printed}"
+    );
+}
+
+#[test]
 fn what_a_later_version_wrote_is_refused() {
     let mut state = State::default();
     apply(&mut state, 9, everything());
@@ -333,8 +444,9 @@ fn what_a_later_version_wrote_is_refused() {
     let mut newer = records.clone();
     // The head's feature level is its first field.
     let mut head = newer[0].to_vec();
-    let at = head.iter().position(|byte| *byte == 1).expect("level 1");
-    head[at] = 2;
+    let level = u8::try_from(model::FEATURE_LEVEL).expect("small");
+    let at = head.windows(2).position(|two| two == [8, level]);
+    head[at.expect("the level") + 1] = level + 1;
     newer[0] = head.into();
     let read = |records: Vec<Bytes>| {
         State::from_records(records.into_iter().map(Ok::<_, String>)).map(|state| state.version())

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use api::v1::ListTasksRequest;
 use api::v1::control_client::ControlClient;
-use model::{Task, TaskSpec, TaskState, TaskStatus};
+use model::{Task, TaskState, TaskStatus};
 use store::Change;
 
 use crate::group::{eventually, free_port};
@@ -96,14 +96,9 @@ fn task(number: usize) -> Task {
     Task {
         id: format!("{number:025}"),
         service_id: format!("{:025}", number / 50),
-        name: format!("service-{}.{}", number / 50, number % 50 + 1),
+        revision: 1,
         slot: number as u64 % 50 + 1,
         node_id: format!("{:025}", number % 100),
-        spec: TaskSpec {
-            image: "registry.example/team/application:1.4.2".to_owned(),
-            environment: vec!["MODE=production".to_owned(), "PORT=8080".to_owned()],
-            ..TaskSpec::default()
-        },
         desired_state: TaskState::Running.into(),
         status: TaskStatus {
             state: TaskState::Running.into(),
