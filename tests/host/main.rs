@@ -5,6 +5,7 @@
 mod exec;
 mod faults;
 mod files;
+mod health;
 mod images;
 mod kills;
 mod kit;

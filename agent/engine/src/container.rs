@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use network::Endpoint;
 use serde::{Deserialize, Serialize};
 
+use crate::health::{Health, HealthCheck};
 use crate::parse::port::ExposedPort;
 use crate::request::RunSpec;
 
@@ -70,6 +71,9 @@ pub struct Record {
     pub exposed: Vec<ExposedPort>,
     /// Its mounts, volumes named.
     pub mounts: Vec<Mount>,
+    /// What tells whether it is well, image and request put together; `None` when neither says anything.
+    #[serde(default)]
+    pub health: Option<HealthCheck>,
     /// The request as it was given.
     pub spec: RunSpec,
     /// Beneath which cgroup its own lies, e.g. `mini`.
@@ -172,6 +176,9 @@ pub struct State {
     pub started_at: Option<Timestamp>,
     /// When it ended last.
     pub finished_at: Option<Timestamp>,
+    /// How it is, while it runs and is probed.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 impl State {
@@ -185,6 +192,7 @@ impl State {
             error: None,
             started_at: None,
             finished_at: None,
+            health: None,
         }
     }
 }

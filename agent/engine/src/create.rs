@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::container::{Mount, MountKind, Record};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::health::{self, HealthCheck};
 use crate::id;
 use crate::image_config::{Merged, merge};
 use crate::json::{self, Durable};
@@ -34,8 +35,9 @@ pub(crate) fn create(engine: &Engine, spec: &RunSpec) -> Result<Record> {
     let env = environment(&spec.env_files, &spec.env)?;
     let labels = labels(spec)?;
     let merged = merge(&crate::picture::config(&image), spec, env, labels)?;
+    let health = health_check(engine, spec, &image)?;
     let (id, lock) = claim(engine)?;
-    let made = make(engine, spec, &image, merged, &id);
+    let made = make(engine, spec, &image, merged, health, &id);
     if made.is_err() {
         // Best effort: what cannot be removed now is removed by the next command.
         let _ = remove::half_made(engine, &id);
@@ -117,6 +119,19 @@ fn labels(spec: &RunSpec) -> Result<BTreeMap<String, String>> {
     Ok(environment::labels(&all)?)
 }
 
+fn health_check(engine: &Engine, spec: &RunSpec, image: &Image) -> Result<Option<HealthCheck>> {
+    let asked = spec.health.as_ref();
+    let of_image = match asked.is_some_and(HealthCheck::is_disabled) {
+        // So that an image whose check is broken can be run.
+        true => None,
+        false => {
+            let config = engine.store()?.read_blob(&image.id)?;
+            health::of_image(&config, &spec.image)?
+        }
+    };
+    health::merge(asked, of_image)
+}
+
 /// A directory of our own, locked: as long as we live nobody takes it for a leftover.
 fn claim(engine: &Engine) -> Result<(String, Lock)> {
     loop {
@@ -139,6 +154,7 @@ fn make(
     spec: &RunSpec,
     image: &Image,
     merged: Merged,
+    health: Option<HealthCheck>,
     id: &str,
 ) -> Result<Record> {
     let layout = &engine.layout;
@@ -158,6 +174,7 @@ fn make(
         labels: merged.labels,
         exposed: merged.exposed,
         mounts,
+        health,
         spec: spec.clone(),
         cgroup_parent: spec
             .cgroup_parent

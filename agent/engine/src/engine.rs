@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -131,6 +132,13 @@ impl Engine {
         records::container(&self.layout, &self.runtime, record, &endpoints)
     }
 
+    /// Where the health of this container stands while it runs and is probed: JSON of a [`crate::Health`], replaced by rename at
+    /// each change. Nothing is there otherwise. Its directory lives as long as the container runs.
+    pub fn health_path(&self, name: &str) -> Result<PathBuf> {
+        let record = records::find(&self.layout, name)?;
+        Ok(self.layout.health(&record.id))
+    }
+
     /// Makes a container; the image must be in the store unless the spec's policy is to pull.
     pub fn create(&self, spec: &RunSpec) -> Result<Container> {
         let record = create::create(self, spec)?;
@@ -216,7 +224,24 @@ impl Engine {
         options: &LogOptions,
         each: &mut dyn FnMut(LogEntry<'_>) -> bool,
     ) -> Result<()> {
-        logs::logs(self, name, options, each)
+        logs::logs(self, name, options, None, each)
+    }
+
+    /// The same; broken off when `stop` becomes readable, or the other end of it is closed.
+    pub fn logs_until(
+        &self,
+        name: &str,
+        options: &LogOptions,
+        stop: BorrowedFd<'_>,
+        each: &mut dyn FnMut(LogEntry<'_>) -> bool,
+    ) -> Result<()> {
+        logs::logs(self, name, options, Some(stop), each)
+    }
+
+    /// A descriptor of a container's first process: polls readable once that has ended. `None` when it doesn't run.
+    pub fn process(&self, name: &str) -> Result<Option<OwnedFd>> {
+        let record = records::find(&self.layout, name)?;
+        Ok(stop::process(self, &record)?.map(stop::Process::into_descriptor))
     }
 
     /// The command that starts a process in a running container: run it, or exec into it.

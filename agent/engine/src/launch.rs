@@ -22,6 +22,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) record: &'a Record,
     pub(crate) stdio: Stdio,
+    /// A health check was written.
+    pub(crate) probed: bool,
     /// The monitor's lock, held: there is no moment in which a monitor lives and the lock is free.
     pub(crate) lock: OwnedFd,
     /// Namespaces and sockets that it keeps open as long as the container lives, under their own numbers.
@@ -124,6 +126,13 @@ fn arguments(command: &mut Command, launch: &Launch<'_>) {
         .arg(layout.attach_socket(id));
     if record.process.stdin {
         command.arg("--stdin");
+    }
+    if launch.probed {
+        command
+            .arg("--health-check")
+            .arg(layout.health_check(id))
+            .arg("--health-file")
+            .arg(layout.health(id));
     }
     for argument in engine.exit_command(id) {
         // One word each, so that a word that begins with a dash is not taken for an option.

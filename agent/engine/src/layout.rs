@@ -66,6 +66,11 @@ impl Layout {
         self.container(id).join("log")
     }
 
+    /// What the monitor reads of the health check.
+    pub(crate) fn health_check(&self, id: &str) -> PathBuf {
+        self.container(id).join("health-check.json")
+    }
+
     pub(crate) fn file(&self, id: &str, name: &str) -> PathBuf {
         self.container(id).join(name)
     }
@@ -99,6 +104,11 @@ impl Layout {
 
     pub(crate) fn attach_socket(&self, id: &str) -> PathBuf {
         self.run_container(id).join("attach.sock")
+    }
+
+    /// Kept by the monitor of a container that is probed.
+    pub(crate) fn health(&self, id: &str) -> PathBuf {
+        self.run_container(id).join("health.json")
     }
 
     pub(crate) fn runtime(&self) -> PathBuf {

@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod exec;
 mod heal;
+mod health;
 mod host;
 mod id;
 mod image_config;
@@ -56,8 +57,10 @@ pub use container::{
 pub use engine::{Engine, LogEntry, LogStream, Started};
 pub use error::{Error, ErrorKind, Result};
 pub use heal::HealReport;
+pub use health::{Health, HealthCheck, HealthLog, HealthStatus};
 pub use images::{
-    Image, ImageSummary, LayerState, Platform, Progress, PullEvent, PullOptions, Reference, Removed,
+    CredentialSource, Credentials, Image, ImageSummary, LayerState, Platform, Progress, PullEvent,
+    PullOptions, Reference, RemoteImage, Removed, credentials, look_up,
 };
 pub use network::{Endpoint, Network, NetworkSpec, PortMapping, Protocol};
 pub use prune::{PruneReport, PruneSpec};

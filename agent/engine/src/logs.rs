@@ -1,7 +1,7 @@
 //! Reading a container's log. Whoever follows it sleeps until the kernel tells that something was written, or that the
 //! container has ended.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -17,11 +17,12 @@ use crate::records;
 use crate::request::LogOptions;
 use crate::stop::{self, Process};
 
-/// Reads the log; `each` returns whether to go on.
+/// Reads the log; `each` returns whether to go on, and `stop` breaks it off when it is readable.
 pub(crate) fn logs(
     engine: &Engine,
     name: &str,
     options: &LogOptions,
+    stop: Option<BorrowedFd<'_>>,
     each: &mut dyn FnMut(LogEntry<'_>) -> bool,
 ) -> Result<()> {
     let record = records::find(&engine.layout, name)?;
@@ -53,13 +54,15 @@ pub(crate) fn logs(
             }
         }
         match &mut watch {
-            Some(watching) => {
-                if watching.wait()? == Woken::Ended {
+            Some(watching) => match watching.wait(stop)? {
+                Woken::Written => {}
+                Woken::Stopped => return Ok(()),
+                Woken::Ended => {
                     stop::settle(engine, &record)?;
                     // Once more, for what was written last.
                     watch = None;
                 }
-            }
+            },
             None => break,
         }
     }
@@ -116,6 +119,7 @@ fn show(line: &Line, time: Timestamp, each: &mut dyn FnMut(LogEntry<'_>) -> bool
 enum Woken {
     Written,
     Ended,
+    Stopped,
 }
 
 /// Sees writes to the log and the end of the container's first process.
@@ -140,18 +144,25 @@ impl Watch {
         Ok(Some(Watch { changes, process }))
     }
 
-    fn wait(&mut self) -> Result<Woken> {
+    fn wait(&mut self, stop: Option<BorrowedFd<'_>>) -> Result<Woken> {
         loop {
             let ended: &OwnedFd = self.process.descriptor();
-            let mut descriptors = [
+            let mut descriptors = vec![
                 PollFd::new(ended.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.changes.as_fd(), PollFlags::POLLIN),
             ];
+            descriptors.extend(stop.map(|stop| PollFd::new(stop, PollFlags::POLLIN)));
             match poll(&mut descriptors, PollTimeout::NONE) {
                 Err(Errno::EINTR) => continue,
                 other => other.map_err(Error::errno("wait for", "the container's log"))?,
             };
-            let is_ready = |index: usize| descriptors[index].any().unwrap_or(true);
+            let is_ready = |index: usize| {
+                let descriptor = descriptors.get(index);
+                descriptor.is_some_and(|descriptor| descriptor.any().unwrap_or(true))
+            };
+            if is_ready(2) {
+                return Ok(Woken::Stopped);
+            }
             if is_ready(0) {
                 return Ok(Woken::Ended);
             }

@@ -8,6 +8,7 @@ use runtime::Runtime;
 
 use crate::container::{Container, ExitStatus, Record, State, Status, short};
 use crate::error::{Error, Result};
+use crate::health::{self, HealthCheck};
 use crate::id;
 use crate::json;
 use crate::layout::Layout;
@@ -179,6 +180,7 @@ fn ended(exit: ExitStatus) -> State {
         error: exit.error,
         started_at: exit.started_at,
         finished_at: exit.finished_at,
+        health: None,
     }
 }
 
@@ -189,7 +191,17 @@ pub(crate) fn container(
     record: Record,
     endpoints: &[network::Endpoint],
 ) -> Result<Container> {
-    let state = observe(layout, runtime, &record.id)?;
+    let mut state = observe(layout, runtime, &record.id)?;
+    let alive = matches!(state.status, Status::Running | Status::Paused);
+    if alive
+        && record
+            .health
+            .as_ref()
+            .and_then(HealthCheck::check)
+            .is_some()
+    {
+        state.health = Some(health::read(&layout.health(&record.id)));
+    }
     let endpoints = endpoints
         .iter()
         .filter(|endpoint| endpoint.id == record.id)

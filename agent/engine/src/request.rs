@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::health::HealthCheck;
 use crate::parse::device::DeviceSpec;
 use crate::parse::limit::{CpuList, CpuShares, Cpus, DeviceRate, PidsLimit, Ulimit};
 use crate::parse::mode::{CgroupMode, IpcMode, PidMode, PullPolicy, UtsMode};
@@ -118,6 +119,8 @@ pub struct RunSpec {
     pub stop_signal: Option<String>,
     /// Seconds between the stop signal and SIGKILL; negative waits for ever; `None` is 10.
     pub stop_timeout: Option<i64>,
+    /// `None` is the image's; a test of `NONE` is none.
+    pub health: Option<HealthCheck>,
     /// When the log is rotated; `None` is 10 MiB.
     pub log_max_size: Option<ByteSize>,
     /// How many files of it are kept; `None` is 3.

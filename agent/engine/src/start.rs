@@ -131,10 +131,12 @@ fn run_once(
         &namespaces,
         &files,
     )?;
+    let probed = write_health_check(engine, record, &mut network.warnings)?;
     let attach = launch::launch(Launch {
         engine,
         record,
         stdio,
+        probed,
         lock: lock.into(),
         inherited,
     })?;
@@ -450,6 +452,28 @@ fn write_spec(
         &oci,
         Durable::No,
     )
+}
+
+/// Writes what the monitor is to probe; whether there is anything.
+fn write_health_check(
+    engine: &Engine,
+    record: &Record,
+    warnings: &mut Vec<String>,
+) -> Result<bool> {
+    let Some(asked) = &record.health else {
+        return Ok(false);
+    };
+    if let Some(check) = asked.check() {
+        json::write(&engine.layout.health_check(&record.id), &check, Durable::No)?;
+        return Ok(true);
+    }
+    if !asked.is_disabled() {
+        warnings.push(
+            "the health of the container is not probed: neither --health-cmd nor its image says how"
+                .to_owned(),
+        );
+    }
+    Ok(false)
 }
 
 fn seccomp_file(options: &[SecurityOption]) -> Result<Option<oci_spec::runtime::LinuxSeccomp>> {

@@ -165,6 +165,10 @@ impl Process {
         &self.descriptor
     }
 
+    pub(crate) fn into_descriptor(self) -> OwnedFd {
+        self.descriptor
+    }
+
     /// Waits for its end; whether it came in time.
     fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Container, Engine, Mount, MountKind, Status};
+use engine::{Container, Engine, Health, HealthCheck, Mount, MountKind, Status};
 use serde_json::{Map, Value, json};
 
 use crate::container::view;
@@ -101,7 +101,7 @@ fn object(container: &Container) -> Value {
 
 fn state(container: &Container) -> Value {
     let state = &container.state;
-    json!({
+    let mut object = json!({
         "Status": state.status,
         "Running": container.is_alive(),
         "Paused": state.status == Status::Paused,
@@ -113,6 +113,26 @@ fn state(container: &Container) -> Value {
         "Error": state.error.clone().unwrap_or_default(),
         "StartedAt": time(state.started_at),
         "FinishedAt": time(state.finished_at),
+    });
+    if let Some(found) = &state.health {
+        object["Health"] = health(found);
+    }
+    object
+}
+
+fn health(health: &Health) -> Value {
+    let log = health.log.iter().map(|probe| {
+        json!({
+            "Start": probe.start,
+            "End": probe.end,
+            "ExitCode": probe.exit_code,
+            "Output": probe.output,
+        })
+    });
+    json!({
+        "Status": health.status,
+        "FailingStreak": health.failing_streak,
+        "Log": log.collect::<Vec<_>>(),
     })
 }
 
@@ -135,7 +155,7 @@ fn config(container: &Container) -> Value {
         .iter()
         .map(|port| (port.to_string(), json!({})))
         .collect();
-    json!({
+    let mut object = json!({
         "Hostname": spec.hostname.clone().unwrap_or_else(|| container.short_id().to_owned()),
         "Domainname": spec.domainname.clone().unwrap_or_default(),
         "User": process.user,
@@ -150,7 +170,30 @@ fn config(container: &Container) -> Value {
         "ExposedPorts": exposed,
         "StopSignal": process.stop_signal,
         "StopTimeout": spec.stop_timeout,
-    })
+    });
+    if let Some(check) = &record.health {
+        object["Healthcheck"] = healthcheck(check);
+    }
+    object
+}
+
+/// As in the config of an image: lengths in nanoseconds, and nothing of what is as usual.
+fn healthcheck(check: &HealthCheck) -> Value {
+    let mut object = json!({ "Test": check.test });
+    for (name, length) in [
+        ("Interval", check.interval),
+        ("Timeout", check.timeout),
+        ("StartPeriod", check.start_period),
+        ("StartInterval", check.start_interval),
+    ] {
+        if let Some(length) = length.filter(|length| !length.is_zero()) {
+            object[name] = json!(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+    if let Some(retries) = check.retries.filter(|retries| *retries > 0) {
+        object["Retries"] = json!(retries);
+    }
+    object
 }
 
 fn host_config(container: &Container) -> Value {
@@ -313,6 +356,43 @@ mod tests {
     use super::*;
     use crate::container::sample;
     use crate::output::template::Template;
+
+    #[test]
+    fn health_is_in_dockers_shape() {
+        let mut container = sample::container();
+        assert!(object(&container)["State"].get("Health").is_none());
+        assert!(object(&container)["Config"].get("Healthcheck").is_none());
+        container.record.health = Some(HealthCheck {
+            test: vec!["CMD-SHELL".to_owned(), "up".to_owned()],
+            interval: Some(std::time::Duration::from_millis(1500)),
+            retries: Some(2),
+            ..HealthCheck::default()
+        });
+        container.state.health = Some(Health {
+            status: engine::HealthStatus::Unhealthy,
+            failing_streak: 2,
+            log: vec![engine::HealthLog {
+                start: jiff::Timestamp::UNIX_EPOCH,
+                end: jiff::Timestamp::UNIX_EPOCH,
+                exit_code: 1,
+                output: "down".to_owned(),
+            }],
+        });
+        let object = object(&container);
+        assert_eq!(
+            object["Config"]["Healthcheck"],
+            json!({ "Test": ["CMD-SHELL", "up"], "Interval": 1_500_000_000_u64, "Retries": 2 })
+        );
+        let epoch = "1970-01-01T00:00:00Z";
+        assert_eq!(
+            object["State"]["Health"],
+            json!({
+                "Status": "unhealthy",
+                "FailingStreak": 2,
+                "Log": [{ "Start": epoch, "End": epoch, "ExitCode": 1, "Output": "down" }],
+            })
+        );
+    }
 
     #[test]
     fn what_scripts_ask_for_is_there() {

@@ -49,6 +49,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) process: ProcessOptions,
     #[command(flatten)]
+    pub(crate) health: HealthOptions,
+    #[command(flatten)]
     pub(crate) storage: StorageOptions,
     #[command(flatten)]
     pub(crate) network: NetworkOptions,
@@ -98,6 +100,49 @@ pub(crate) struct ProcessOptions {
     /// Seconds between the stop signal and SIGKILL
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub(crate) stop_timeout: Option<i64>,
+}
+
+/// What tells whether the container is well.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Health")]
+pub(crate) struct HealthOptions {
+    /// Command that is executed in the container with /bin/sh -c: exit code 0 is well
+    #[arg(long = "health-cmd", value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+    /// Time between two probes: 30s (usual), 1m30s
+    #[arg(
+        long = "health-interval",
+        value_name = "TIME",
+        allow_hyphen_values = true
+    )]
+    pub(crate) interval: Option<String>,
+    /// Time after which a probe counts as failed (30s)
+    #[arg(
+        long = "health-timeout",
+        value_name = "TIME",
+        allow_hyphen_values = true
+    )]
+    pub(crate) timeout: Option<String>,
+    /// Failures in a row that make the container unhealthy (3)
+    #[arg(long = "health-retries", value_name = "NUMBER")]
+    pub(crate) retries: Option<u32>,
+    /// Time after the start in which failures don't count (0s)
+    #[arg(
+        long = "health-start-period",
+        value_name = "TIME",
+        allow_hyphen_values = true
+    )]
+    pub(crate) start_period: Option<String>,
+    /// Time between two probes during that, until one succeeds (5s)
+    #[arg(
+        long = "health-start-interval",
+        value_name = "TIME",
+        allow_hyphen_values = true
+    )]
+    pub(crate) start_interval: Option<String>,
+    /// Don't probe, whatever the image says
+    #[arg(long = "no-healthcheck")]
+    pub(crate) disabled: bool,
 }
 
 /// What the container sees as files.

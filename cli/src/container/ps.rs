@@ -35,18 +35,27 @@ pub(crate) struct Args {
     /// table, json, or a template such as '{{.ID}} {{.Names}}'
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
-    /// name=, id=, status=, exited=, label=, ancestor=, network=, volume=
+    /// name=, id=, status=, exited=, health=, label=, ancestor=, network=, volume=
     #[arg(short, long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
 }
 
-const FILTERS: [&str; 8] = [
-    "name", "id", "status", "exited", "label", "ancestor", "network", "volume",
+const FILTERS: [&str; 9] = [
+    "name", "id", "status", "exited", "health", "label", "ancestor", "network", "volume",
 ];
 
 /// Prints the rows.
 pub(crate) fn list(args: Args, context: &Context) -> Outcome {
     let filters = filter::parse_all(&args.filters, &FILTERS)?;
+    if let Some(filter) = filters.iter().find(|filter| filter.key == "health")
+        && !view::HEALTHS.contains(&filter.value.as_str())
+    {
+        return Err(Failure::new(format!(
+            "no health {:?}: there are {}",
+            filter.value,
+            view::HEALTHS.join(", ")
+        )));
+    }
     let newest = if args.latest { Some(1) } else { args.last };
     let asks_state = filters
         .iter()
@@ -85,6 +94,7 @@ fn passes(container: &Container, filters: &[Filter]) -> bool {
             .state
             .exit_code
             .is_some_and(|code| !container.is_alive() && code.to_string() == value),
+        "health" => view::health(container) == value,
         "label" => filter::has_label(&record.labels, value),
         "ancestor" => image_matches(&record.image, &record.image_id, value),
         "network" => view::networks(container).iter().any(|name| name == value),
@@ -148,6 +158,8 @@ mod tests {
         check(&["status=running"], true);
         check(&["status=exited"], false);
         check(&["exited=0"], false);
+        check(&["health=none"], true);
+        check(&["health=healthy"], false);
         check(&["label=app=shop"], true);
         check(&["ancestor=registry.example/shop:2"], true);
         check(&["ancestor=registry.example/shop"], true);

@@ -3,11 +3,12 @@
 use std::env;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
-use engine::parse::{ParseError, mount::MountSpec};
-use engine::{Resources, RunSpec};
+use engine::parse::{ParseError, duration::Span, mount::MountSpec};
+use engine::{HealthCheck, Resources, RunSpec};
 
-use crate::container::options::{LimitOptions, Options, StorageOptions};
+use crate::container::options::{HealthOptions, LimitOptions, Options, StorageOptions};
 use crate::failure::Failure;
 
 /// What `run` and `create` ask the engine for, and what they do around it.
@@ -36,6 +37,7 @@ fn spec(options: Options) -> Result<RunSpec, Failure> {
     let (log_max_size, log_max_files) = log_options(&options.log_options)?;
     let mounts = mounts(&options.storage)?;
     let resources = resources(&options.limits)?;
+    let health = health(&options.health)?;
     let Options {
         process,
         storage,
@@ -58,6 +60,7 @@ fn spec(options: Options) -> Result<RunSpec, Failure> {
         labels: options.labels,
         label_files: options.label_files,
         annotations: options.annotations,
+        health,
         log_max_size,
         log_max_files,
 
@@ -128,6 +131,35 @@ fn resources(limits: &LimitOptions) -> Result<Resources, Failure> {
         device_read_iops: all(&limits.device_read_iops)?,
         device_write_iops: all(&limits.device_write_iops)?,
     })
+}
+
+/// `None` when nothing is said of it.
+fn health(options: &HealthOptions) -> Result<Option<HealthCheck>, Failure> {
+    let length = |text: &Option<String>| -> Result<Option<Duration>, Failure> {
+        Ok(optional::<Span>(text.as_ref())?.map(|span| span.0))
+    };
+    let asked = HealthCheck {
+        test: match options.command.as_deref() {
+            None | Some("") => Vec::new(),
+            Some(command) => vec!["CMD-SHELL".to_owned(), command.to_owned()],
+        },
+        interval: length(&options.interval)?,
+        timeout: length(&options.timeout)?,
+        start_period: length(&options.start_period)?,
+        start_interval: length(&options.start_interval)?,
+        retries: options.retries,
+    };
+    match (options.disabled, asked == HealthCheck::default()) {
+        (false, true) => Ok(None),
+        (false, false) => Ok(Some(asked)),
+        (true, true) => Ok(Some(HealthCheck {
+            test: vec!["NONE".to_owned()],
+            ..asked
+        })),
+        (true, false) => Err(Failure::new(
+            "--no-healthcheck conflicts with the options that begin with --health: give one or the others",
+        )),
+    }
 }
 
 /// `-v`, then `--mount`, then `--tmpfs`; relative paths are seen from where we stand.

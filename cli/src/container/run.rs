@@ -16,7 +16,8 @@ use crate::terminal::detach::DetachKeys;
     override_usage = "minictl run [OPTIONS] IMAGE [COMMAND] [ARG...]",
     after_help = "Options end at the image: what follows belongs to the container.\n\n\
         Examples:\n  minictl run -it --rm debian bash\n  \
-        minictl run -d --name web -p 8080:80 -v data:/srv -e MODE=test --memory 256m nginx"
+        minictl run -d --name web -p 8080:80 -v data:/srv -e MODE=test --memory 256m nginx\n  \
+        minictl run -d --health-cmd 'redis-cli ping' --health-interval 10s redis"
 )]
 pub(crate) struct Args {
     /// Leave the container running in the background and print its id

@@ -33,6 +33,7 @@ pub(crate) fn container() -> Container {
                 read_only: false,
                 propagation: "rprivate".to_owned(),
             }],
+            health: None,
             spec: RunSpec::new("registry.example/shop:2"),
             cgroup_parent: "mini".to_owned(),
         },
@@ -45,6 +46,7 @@ pub(crate) fn container() -> Container {
             error: None,
             started_at: "2026-01-02T03:00:01Z".parse().ok(),
             finished_at: None,
+            health: None,
         },
         endpoints: vec![endpoint(&id)],
     }

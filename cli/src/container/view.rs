@@ -1,6 +1,6 @@
 //! How a container is shown in one row: Docker's words for its state, ports and command. Pure.
 
-use engine::{Container, MountKind, PortMapping, Status};
+use engine::{Container, HealthStatus, MountKind, PortMapping, Status};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -76,7 +76,20 @@ pub(crate) fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string()
 }
 
-/// `Up 3 seconds`, `Exited (0) 2 minutes ago`, `Created`.
+/// What [`health`] may be.
+pub(crate) const HEALTHS: [&str; 4] = ["starting", "healthy", "unhealthy", "none"];
+
+/// The health in one word, `none` when the container doesn't run or isn't probed.
+pub(crate) fn health(container: &Container) -> &'static str {
+    match container.state.health.as_ref().map(|health| health.status) {
+        Some(HealthStatus::Starting) => "starting",
+        Some(HealthStatus::Healthy) => "healthy",
+        Some(HealthStatus::Unhealthy) => "unhealthy",
+        None => "none",
+    }
+}
+
+/// `Up 3 seconds`, `Up 3 seconds (healthy)`, `Exited (0) 2 minutes ago`, `Created`.
 pub(crate) fn status(container: &Container, now: Timestamp) -> String {
     let state = &container.state;
     let up = || {
@@ -87,7 +100,11 @@ pub(crate) fn status(container: &Container, now: Timestamp) -> String {
     };
     match state.status {
         Status::Created => "Created".to_owned(),
-        Status::Running => up(),
+        Status::Running => match health(container) {
+            "none" => up(),
+            "starting" => format!("{} (health: starting)", up()),
+            health => format!("{} ({health})", up()),
+        },
         Status::Paused => format!("{} (Paused)", up()),
         Status::Exited => {
             let code = state
@@ -229,6 +246,36 @@ mod tests {
         check(Status::Exited, Some(0), "Exited (0) 2 minutes ago");
         check(Status::Exited, Some(137), "Exited (137) 2 minutes ago");
         check(Status::Exited, None, "Exited (?) 2 minutes ago");
+    }
+
+    #[test]
+    fn health_stands_behind_the_state() {
+        fn check(status: Status, health: Option<HealthStatus>, expected: &str) {
+            let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+            let mut container = sample::container();
+            container.state.status = status;
+            container.state.started_at = "2026-01-02T03:04:02Z".parse().ok();
+            container.state.health = health.map(|status| engine::Health {
+                status,
+                failing_streak: 0,
+                log: Vec::new(),
+            });
+            assert_eq!(super::status(&container, now), expected);
+        }
+        let starting = Some(HealthStatus::Starting);
+        check(Status::Running, starting, "Up 3 seconds (health: starting)");
+        check(
+            Status::Running,
+            Some(HealthStatus::Healthy),
+            "Up 3 seconds (healthy)",
+        );
+        check(
+            Status::Running,
+            Some(HealthStatus::Unhealthy),
+            "Up 3 seconds (unhealthy)",
+        );
+        check(Status::Running, None, "Up 3 seconds");
+        check(Status::Paused, starting, "Up 3 seconds (Paused)");
     }
 
     #[test]

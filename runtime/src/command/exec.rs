@@ -13,6 +13,7 @@ use crate::capabilities;
 use crate::error::{Error, Result};
 use crate::id::ContainerId;
 use crate::options::{ExecOptions, Stdio, Terminal};
+use crate::process::exec::like_the_first;
 use crate::spec::process::{parse_user, read};
 
 pub(super) const HELP: &str = "\
@@ -121,13 +122,7 @@ fn process(global: &Global, id: &ContainerId, arguments: Arguments) -> Result<Pr
             }
             // Existence is told of before anything that the arguments have wrong.
             global.runtime.living(id)?;
-            let spec = global.runtime.stored_spec(id)?;
-            let mut process = spec.process().clone().unwrap_or_default();
-            process
-                .set_terminal(Some(false))
-                .set_console_size(None)
-                .set_args(Some(arguments.command));
-            process
+            like_the_first(&global.runtime.stored_spec(id)?, arguments.command)
         }
     };
     if arguments.tty {

@@ -26,6 +26,8 @@ Returns at once; whether the start succeeded comes over the report descriptor as
   --attach-fd N          a connected socket of whoever starts it
   --attach-socket PATH   where others may connect
   --stdin                its input comes from those who are connected
+  --health-check FILE    what tells whether it is well, as JSON; needs --health-file
+  --health-file FILE     where the results of its probes are kept
   --report-fd N          where to say how the start went
   --exit-command ARG     the command that is executed in the end, one word at a time
 ";
@@ -38,7 +40,7 @@ pub(super) fn run(global: &Global, parser: &mut lexopt::Parser) -> Result<i32> {
 }
 
 fn parse(runtime: Runtime, parser: &mut lexopt::Parser) -> Result<Options> {
-    let mut paths: [Option<PathBuf>; 4] = Default::default();
+    let mut paths: [Option<PathBuf>; 6] = Default::default();
     let (mut log_max_size, mut log_max_files) = (LOG_SIZE, LOG_FILES);
     let (mut lock_fd, mut attach_fd, mut report_fd, mut stdin) = (None, None, None, false);
     let mut exit_command: Vec<OsString> = Vec::new();
@@ -49,6 +51,8 @@ fn parse(runtime: Runtime, parser: &mut lexopt::Parser) -> Result<Options> {
             Long("log") => paths[1] = Some(value(parser)?.into()),
             Long("exit-file") => paths[2] = Some(value(parser)?.into()),
             Long("attach-socket") => paths[3] = Some(value(parser)?.into()),
+            Long("health-check") => paths[4] = Some(value(parser)?.into()),
+            Long("health-file") => paths[5] = Some(value(parser)?.into()),
             Long("log-max-size") => log_max_size = parsed(parser)?,
             Long("log-max-files") => log_max_files = parsed(parser)?,
             Long("lock-fd") => lock_fd = Some(parsed(parser)?),
@@ -60,7 +64,17 @@ fn parse(runtime: Runtime, parser: &mut lexopt::Parser) -> Result<Options> {
             other => return Err(usage(other.unexpected())),
         }
     }
-    let [bundle, log, exit_file, attach_socket] = paths;
+    let [
+        bundle,
+        log,
+        exit_file,
+        attach_socket,
+        health_check,
+        health_file,
+    ] = paths;
+    if health_check.is_some() && health_file.is_none() {
+        return Err(missing("--health-file"));
+    }
     let needed = |path: Option<PathBuf>, name: &str| path.ok_or_else(|| missing(name));
     Ok(Options {
         runtime,
@@ -73,6 +87,8 @@ fn parse(runtime: Runtime, parser: &mut lexopt::Parser) -> Result<Options> {
         attach_fd,
         attach_socket,
         stdin,
+        health_check,
+        health_file,
         report_fd: report_fd.ok_or_else(|| missing("--report-fd"))?,
         exit_command,
         id: id.get()?,

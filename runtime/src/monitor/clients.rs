@@ -9,6 +9,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, SockFlag, accept4, recv, send};
 use nix::unistd::{ForkResult, fork};
 
+use crate::sys::descriptors;
+
 /// As many as may look on at a time.
 const MOST: usize = 16;
 /// How long those who are slow are waited for in the end, before a process of their own takes over.
@@ -109,7 +111,7 @@ impl Clients {
     /// Lets one more in, if there is one and room for it.
     pub(super) fn accept(&mut self, listener: BorrowedFd<'_>) {
         if let Ok(fd) = accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC)
-            && let Some(socket) = crate::sys::descriptors::inherited(fd)
+            && let Some(socket) = descriptors::inherited(fd)
         {
             self.all.push(Client::new(socket, false));
         }
@@ -225,30 +227,19 @@ impl Clients {
             return;
         }
         self.all.retain(|client| !client.backlog.is_empty());
-        self.close_all_others();
-        while self.deliver() {
-            self.wait_for_room(PollTimeout::NONE);
-        }
-        std::process::exit(0)
-    }
-
-    /// The monitor's lock above all must not live on with a slow client.
-    fn close_all_others(&self) {
-        let mut kept: Vec<i32> = self
+        let kept: Vec<i32> = self
             .all
             .iter()
             .map(|client| client.socket.as_raw_fd())
             .collect();
-        kept.sort_unstable();
-        let mut from = 3;
-        for fd in kept.into_iter().chain([i32::MAX]) {
-            if fd > from {
-                // SAFETY: this process is about to do nothing but send on those that are kept; nothing else that owns a
-                // descriptor is used or dropped in it any more.
-                unsafe { libc::syscall(libc::SYS_close_range, from, fd - 1, 0) };
-            }
-            from = fd.saturating_add(1);
+        // The monitor's lock above all must not live on with a slow client.
+        // SAFETY: this process is about to do nothing but send on those that are kept; nothing else that owns a
+        // descriptor is used or dropped in it any more.
+        unsafe { descriptors::close_all_but(kept) };
+        while self.deliver() {
+            self.wait_for_room(PollTimeout::NONE);
         }
+        std::process::exit(0)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Giving back what the start has used: from now on the monitor is there for as long as the container, and mostly sleeps.
+//! Giving back what the start, or a probe, has used: from now on the monitor is there for as long as the container, and mostly sleeps.
 
 /// How far below the present frames the stack may have reached.
 const STACK: usize = 1 << 20;

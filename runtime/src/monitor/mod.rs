@@ -1,10 +1,11 @@
 //! The process that stays beside a container: holds its streams and its log, reaps it, records its exit, takes its remains away and
-//! then becomes the command that takes the rest away.
+//! then becomes the command that takes the rest away. Where a health check is given, it probes the container meanwhile.
 //!
 //! It has one thread and waits in one poll(2). Nothing that happens to those who look on (a full disk, a dead client,
 //! signals of a terminal) ends the container; whoever kills the monitor itself takes the container along.
 
 pub mod attach;
+pub mod health;
 
 mod clients;
 mod exit;
@@ -64,11 +65,13 @@ fn stay(options: Options) -> ! {
         pid,
         began,
         mut relay,
+        mut prober,
         exit_file,
         lock,
     } = started;
     memory::release();
-    let status = pump::until_exit(&mut relay, pid);
+    let status = pump::until_exit(&mut relay, prober.as_mut(), pid);
+    drop(prober);
     relay.drain();
     let exit = Exit::new(
         status,

@@ -31,6 +31,10 @@ pub struct Options {
     pub stdin: bool,
     /// Where to say how the start went.
     pub report_fd: RawFd,
+    /// What tells whether the container is well: a [`super::health::Check`] as JSON.
+    pub health_check: Option<PathBuf>,
+    /// Where the results of its probes are kept.
+    pub health_file: Option<PathBuf>,
     /// Executed in the end.
     pub exit_command: Vec<OsString>,
     /// The container.

@@ -6,11 +6,17 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 
+use super::health::{Prober, Wait};
 use super::relay::{Relay, Source};
 use super::signals;
 
-/// Serves the streams until the first process has ended; its status as waitpid(2) gives it. `None` when there is no such child.
-pub(super) fn until_exit(relay: &mut Relay, pid: i32) -> Option<i32> {
+/// Serves the streams, and probes, until the first process has ended; its status as waitpid(2) gives it. `None` when there is no
+/// such child.
+pub(super) fn until_exit(
+    relay: &mut Relay,
+    mut prober: Option<&mut Prober>,
+    pid: i32,
+) -> Option<i32> {
     signals::notice_children();
     loop {
         match reap(pid) {
@@ -18,9 +24,19 @@ pub(super) fn until_exit(relay: &mut Relay, pid: i32) -> Option<i32> {
             Reaped::NoChild => return None,
             Reaped::Others => {}
         }
-        let (interests, timeout) = relay.interests(Instant::now());
+        let now = Instant::now();
+        let (mut interests, mut timeout) = relay.interests(now);
+        match prober.as_ref().map(|prober| prober.waits_for(now)) {
+            Some(Wait::Result(fd)) => interests.push((Source::Probe, fd, PollFlags::POLLIN)),
+            Some(Wait::Time(left)) => timeout = Some(timeout.map_or(left, |other| other.min(left))),
+            None => {}
+        }
         let ready = wait(&interests, timeout);
         relay.serve(&ready);
+        if let Some(prober) = &mut prober {
+            let told = ready.iter().any(|(source, _)| *source == Source::Probe);
+            prober.serve(told, Instant::now());
+        }
     }
 }
 

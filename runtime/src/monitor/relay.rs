@@ -99,6 +99,8 @@ pub(super) enum Source {
     Listener,
     Input,
     Client(usize),
+    /// The result of a probe, which is not the relay's business.
+    Probe,
 }
 
 impl Relay {
@@ -169,7 +171,7 @@ impl Relay {
                 Source::Client(place) => self.serve_client(place, *flags),
                 Source::Input => self.pass_input_on(),
                 Source::Output(place) => self.serve_output(place),
-                Source::Listener => {}
+                Source::Listener | Source::Probe => {}
             }
         }
         self.outputs.retain(|output| !output.ended);

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
 use super::clients::Clients;
 use super::files::{ExitFile, Listener};
+use super::health::Prober;
 use super::options::Options;
 use super::relay::{Input, Output, Relay, nonblocking};
 use super::signals;
@@ -27,6 +28,7 @@ pub(super) struct Started {
     pub(super) pid: i32,
     pub(super) began: SystemTime,
     pub(super) relay: Relay,
+    pub(super) prober: Option<Prober>,
     pub(super) exit_file: ExitFile,
     /// Locked for as long as it is open.
     pub(super) lock: OwnedFd,
@@ -53,6 +55,7 @@ pub(super) fn start(options: &Options) -> Result<Started> {
     }
     let (theirs, ours) = streams(options.stdin)?;
     let runtime = options.runtime.clone();
+    let prepared = Prober::prepare(options)?;
     let created = create(&runtime, options, theirs)?;
     let (outputs, input) = match created.terminal {
         Some(master) => of_terminal(master, options.stdin)?,
@@ -63,6 +66,7 @@ pub(super) fn start(options: &Options) -> Result<Started> {
         id: options.id.clone(),
         pid: created.pid,
         began: SystemTime::now(),
+        prober: prepared.map(|job| Prober::new(job, Instant::now())),
         relay: Relay::new(outputs, input, clients, listener, log),
         exit_file,
         lock,

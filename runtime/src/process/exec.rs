@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::setsid;
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{Process, Spec};
 
 use super::enter;
 use super::program::{self, Last, Prepared};
@@ -58,12 +58,69 @@ pub(crate) fn exec(
     run(runtime, id, spec, options).map_err(failed)
 }
 
+/// The container's own first process, with other arguments and no terminal.
+pub(crate) fn like_the_first(container: &Spec, args: Vec<String>) -> Process {
+    let mut process = container.process().clone().unwrap_or_default();
+    process
+        .set_terminal(Some(false))
+        .set_console_size(None)
+        .set_args(Some(args));
+    process
+}
+
+/// A further process on its way: what it reaches comes by the channel, and once it has reported [`Report::Created`] it
+/// waits to be told to go on.
+pub(crate) struct Begun {
+    /// A child of the caller.
+    pub(crate) pid: i32,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) channel: Channel,
+}
+
 fn run(
     runtime: &Runtime,
     id: &ContainerId,
     spec: &Process,
-    options: ExecOptions,
+    mut options: ExecOptions,
 ) -> Result<Executed> {
+    let (pid_file, pidfd_socket) = (options.pid_file.take(), options.pidfd_socket.take());
+    // Existence is told of before anything else that is wrong.
+    runtime.living(id)?;
+    let container = runtime.stored_spec(id)?;
+    let Begun {
+        pid,
+        pidfd,
+        channel,
+    } = begin(runtime, id, &container, spec, options)?;
+    let terminal = match follow(&channel, &pidfd) {
+        Ok(terminal) => terminal,
+        Err(error) => {
+            let _ = pidfd::signal(pidfd.as_fd(), libc::SIGKILL);
+            let _ = pidfd::reap(pidfd.as_fd());
+            return Err(error);
+        }
+    };
+    if let Some(path) = &pidfd_socket {
+        console::send(&console::connect_to(path)?, &pidfd)?;
+    }
+    if let Some(path) = &pid_file {
+        write_pid(path, pid)?;
+    }
+    Ok(Executed {
+        pid,
+        pidfd,
+        terminal,
+    })
+}
+
+/// Makes the process and sends it on its way into the container whose specification is `container`; waits for nothing.
+pub(crate) fn begin(
+    runtime: &Runtime,
+    id: &ContainerId,
+    container: &Spec,
+    spec: &Process,
+    options: ExecOptions,
+) -> Result<Begun> {
     let (record, init) = runtime.living(id)?;
     let cgroups = Cgroups::from_paths(&record.cgroups);
     if cgroups.is_frozen() {
@@ -72,7 +129,6 @@ fn run(
             format!("container {id} is paused: resume it first"),
         ));
     }
-    let container = runtime.stored_spec(id)?;
     let filter = container
         .linux()
         .as_ref()
@@ -102,7 +158,7 @@ fn run(
     process::undumpable().map_err(Error::sys("protect", "the process"))?;
     let pid_namespace = namespaces.contains(&Kind::Pid).then(|| target.as_fd());
     let (cloned, join_unified) = enter::clone_into(0, &entry, pid_namespace)?;
-    let (pid, pidfd) = match cloned {
+    match cloned {
         Cloned::Child => {
             drop(channel);
             become_process(Setup {
@@ -122,29 +178,12 @@ fn run(
                 preserve_fds: options.preserve_fds,
             })
         }
-        Cloned::Parent(pid, pidfd) => (pid.as_raw(), pidfd),
-    };
-    drop((theirs, entry, console));
-    let started = follow(&channel, &pidfd);
-    let terminal = match started {
-        Ok(terminal) => terminal,
-        Err(error) => {
-            let _ = pidfd::signal(pidfd.as_fd(), libc::SIGKILL);
-            let _ = pidfd::reap(pidfd.as_fd());
-            return Err(error);
-        }
-    };
-    if let Some(path) = &options.pidfd_socket {
-        console::send(&console::connect_to(path)?, &pidfd)?;
+        Cloned::Parent(pid, pidfd) => Ok(Begun {
+            pid: pid.as_raw(),
+            pidfd,
+            channel,
+        }),
     }
-    if let Some(path) = &options.pid_file {
-        write_pid(path, pid)?;
-    }
-    Ok(Executed {
-        pid,
-        pidfd,
-        terminal,
-    })
 }
 
 /// Until the program is executed.

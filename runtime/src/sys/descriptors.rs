@@ -53,6 +53,22 @@ pub(crate) fn inherited(number: i32) -> Option<OwnedFd> {
     open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Closes all descriptors from 3 on but `kept`.
+///
+/// # Safety
+/// Nothing that owns one of the others may be used or dropped in this process any more.
+pub(crate) unsafe fn close_all_but(mut kept: Vec<i32>) {
+    kept.sort_unstable();
+    let mut from = 3;
+    for fd in kept.into_iter().chain([i32::MAX]) {
+        if fd > from {
+            // SAFETY: no memory is involved, and by the caller's warrant nobody misses what is closed.
+            unsafe { libc::syscall(libc::SYS_close_range, from, fd - 1, 0) };
+        }
+        from = fd.saturating_add(1);
+    }
+}
+
 /// Whether the descriptor `number` was inherited: it is open and stays so when a program is executed.
 pub(crate) fn is_inherited(number: i32) -> bool {
     // SAFETY: F_GETFD of any number only tells whether it is open, and its flags.

@@ -2,6 +2,7 @@
 //! spellings); each error names the value and a correct example.
 
 pub mod device;
+pub mod duration;
 pub mod environment;
 pub mod limit;
 pub mod mode;

@@ -354,6 +354,7 @@ pub(crate) fn test_record() -> Record {
         labels: Default::default(),
         exposed: Vec::new(),
         mounts: Vec::new(),
+        health: None,
         spec: crate::request::RunSpec::new("busybox"),
         cgroup_parent: "mini".to_owned(),
     }

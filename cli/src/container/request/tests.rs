@@ -89,6 +89,38 @@ fn options_become_the_engines_request() {
 }
 
 #[test]
+fn health_checks_are_read() {
+    fn check(line: &str, test: Option<&str>, milliseconds: [u64; 4], retries: Option<u32>) {
+        let health = request(&format!("minictl run {line} alpine"))
+            .unwrap()
+            .spec
+            .health;
+        let [interval, timeout, start_period, start_interval] =
+            milliseconds.map(|length| (length > 0).then(|| Duration::from_millis(length)));
+        let expected = test.map(|test| HealthCheck {
+            test: test.split_whitespace().map(str::to_owned).collect(),
+            interval,
+            timeout,
+            start_period,
+            start_interval,
+            retries,
+        });
+        assert_eq!(health, expected, "{line}");
+    }
+    check("", None, [0; 4], None);
+    check("--health-cmd=", None, [0; 4], None);
+    check("--health-cmd true", Some("CMD-SHELL true"), [0; 4], None);
+    check("--no-healthcheck", Some("NONE"), [0; 4], None);
+    check("--health-retries 5", Some(""), [0; 4], Some(5));
+    check(
+        "--health-cmd up --health-interval 1m30s --health-timeout 500ms --health-start-period 2s --health-start-interval 1.5s",
+        Some("CMD-SHELL up"),
+        [90_000, 500, 2_000, 1_500],
+        None,
+    );
+}
+
+#[test]
 fn a_wrong_value_is_named_and_ends_in_125() {
     fn check(line: &str, named: &str) {
         let failure = request(line).unwrap_err();
@@ -105,5 +137,14 @@ fn a_wrong_value_is_named_and_ends_in_125() {
     check("minictl run --restart always alpine", "--restart always");
     check("minictl run --pull sometimes alpine", "sometimes");
     check("minictl run --ip 1.2.3 alpine", "1.2.3");
+    check(
+        "minictl run --health-interval 5 alpine",
+        "a unit is missing",
+    );
+    check("minictl run --health-timeout -1s alpine", "-1s");
+    check(
+        "minictl run --no-healthcheck --health-cmd true alpine",
+        "--no-healthcheck",
+    );
     check("minictl run --log-opt color=red alpine", "color=red");
 }
