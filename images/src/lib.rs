@@ -29,7 +29,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use gc::{GcItem, GcKind, GcOptions, GcReport, GcVerdict};
 pub use platform::{Platform, PlatformError};
 pub use progress::{LayerState, Progress, PullEvent, Silent};
-pub use pull::{CredentialSource, Policy, PullOptions, pull};
+pub use pull::{CredentialSource, Policy, PullOptions, RemoteImage, credentials, look_up, pull};
 pub use reference::{DEFAULT_REGISTRY, Reference, ReferenceError};
 pub use snapshot::Snapshot;
 pub use store::{DiskUsage, Image, ImageSummary, Lease, Removed, Store, StoreError};

@@ -6,6 +6,7 @@
 mod document;
 mod feed;
 mod layer;
+mod look_up;
 mod options;
 mod report;
 mod resolve;
@@ -20,6 +21,7 @@ use std::thread;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use layer::{Ready, Workshop};
+pub use look_up::{RemoteImage, look_up};
 pub use options::{CredentialSource, Policy, PullOptions};
 use report::Report;
 use resolve::{Resolved, Sources};
@@ -61,7 +63,11 @@ pub fn pull(
     progress.event(&PullEvent::Resolving {
         reference: reference.to_string(),
     });
-    let client = Client::new(reference, options, &credentials(reference, options)?)?;
+    let client = Client::new(
+        reference,
+        options,
+        &credentials(reference, &options.credentials)?,
+    )?;
     let lease = store.lease(&format!("pull of {reference}"))?;
     let fetched = Cell::new(false);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -234,8 +240,12 @@ fn is_for(image: &Image, wanted: &Platform) -> bool {
     wanted.rank(&made_for).is_some()
 }
 
-fn credentials(reference: &Reference, options: &PullOptions) -> Result<Credentials> {
-    let path = match &options.credentials {
+/// What there is to show to the registry of an image.
+///
+/// # Errors
+/// [`Error::Configuration`] when a file of credentials can't be read or understood, or its helper program fails.
+pub fn credentials(reference: &Reference, source: &CredentialSource) -> Result<Credentials> {
+    let path = match source {
         CredentialSource::Anonymous => return Ok(Credentials::Anonymous),
         CredentialSource::Given(credentials) => return Ok(credentials.clone()),
         CredentialSource::DockerConfig => config_file::default_path(),

@@ -44,6 +44,25 @@ fn nothing_is_fetched_twice() {
 }
 
 #[test]
+fn a_name_is_looked_up_without_bringing_the_image() {
+    let own = Sample::new(&[b"one"]);
+    let many = own.clone().wrapped("linux/riscv64");
+    let bench = Bench::new();
+    for (sample, platforms) in [(own, vec![]), (many, vec!["linux/riscv64"])] {
+        let fake = faulty(&sample, |_| None);
+        let name = format!("{}/app:1", fake.address).parse().unwrap();
+        let found = look_up(&name, &bench.options).unwrap();
+        assert_eq!(found.digest, Digest::of(&sample.top));
+        let shown: Vec<String> = found.platforms.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, platforms);
+        assert_eq!(fake.requests().len(), 1, "{:#?}", fake.requests());
+        let absent = format!("{}/app:2", fake.address).parse().unwrap();
+        let refused = look_up(&absent, &bench.options).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotFound);
+    }
+}
+
+#[test]
 fn policies() {
     let sample = Sample::new(&[b"x"]);
     let fake = faulty(&sample, |_| None);
