@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::metadata;
 use consensus::Member;
@@ -13,6 +13,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::{Service, ServiceExt};
+use tracing::Instrument;
 
 use crate::clock::now_ms;
 use crate::failure;
@@ -21,6 +22,8 @@ use crate::manager::Manager;
 
 /// How long a request waits for a leader to be found.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest request id.
+pub(crate) const LONGEST_ID: usize = 64;
 
 /// Who is on the other side of a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +53,32 @@ impl Service<Request<Body>> for Entrance {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let entrance = self.clone();
-        Box::pin(async move {
+        let span = span(&request);
+        let answering = async move {
+            let begun = Instant::now();
             let answered = entrance.answer(request).await;
-            Ok(answered.unwrap_or_else(|status| status.into_http()))
-        })
+            let answered = answered.unwrap_or_else(|status| status.into_http());
+            if !tracing::Span::current().is_none() {
+                let code = Status::from_header_map(answered.headers())
+                    .map_or(tonic::Code::Ok, |status| status.code());
+                tracing::debug!(?code, took = ?begun.elapsed(), "answered");
+            }
+            Ok(answered)
+        };
+        Box::pin(answering.instrument(span))
+    }
+}
+
+/// What is logged of a person's request tells its id, on every manager that it passes.
+fn span(request: &Request<Body>) -> tracing::Span {
+    let Some(method) = request.uri().path().strip_prefix("/mini.v1.Control/") else {
+        return tracing::Span::none();
+    };
+    let id = request.headers().get(metadata::REQUEST_ID);
+    let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+    match id.len() <= LONGEST_ID {
+        true => tracing::info_span!("request", method, id),
+        false => tracing::info_span!("request", method, id = "too long"),
     }
 }
 

@@ -1,28 +1,35 @@
 //! A manager: its place in the group, its copy of the state, its doors.
 
-use std::path::{Path, PathBuf};
+mod changes;
+mod storage;
+
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use consensus::{Consensus, Member, ReadError, Setup, StartError, Timings};
+use consensus::{Consensus, Member, Setup, StartError, Timings};
 use http::{Request, Response};
 use identity::DataKey;
 use model::ClusterSpec;
-use store::transaction::RefusalKind;
-use store::{Change, Transaction, View};
+use store::Change;
 use tokio::sync::{oneshot, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::ServiceExt;
-use wal::{Cipher, Log, Options, RealDisk, WalError, Writer};
+use wal::{RealDisk, WalError};
+
+pub(crate) use changes::SERVICES;
+pub(crate) use storage::Storage;
 
 use crate::background::Background;
-use crate::clock::now_ms;
+use crate::dispatcher::Dispatching;
+use crate::errands::Errands;
 use crate::failure;
 use crate::forward::{Door, Entrance, Leader};
 use crate::listener::Listening;
+use crate::metrics::Metrics;
 use crate::proposer::Proposer;
 use crate::replica::{Machine, Replica};
 use crate::sessions::Sessions;
@@ -30,14 +37,8 @@ use crate::tls::Tls;
 use crate::transport::Peers;
 use crate::{leader, services};
 
-/// How often a change that was overtaken by another is tried again.
-const ATTEMPTS: usize = 10;
-
 /// A leader that no majority has answered for so long says so, instead of letting people wait.
 const WITHOUT_QUORUM: Duration = Duration::from_secs(2);
-
-/// How long the connections of a manager that stops may take to end.
-const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// What a manager is made of.
 pub struct ManagerSetup {
@@ -101,68 +102,14 @@ struct Inner {
     proposer: Proposer,
     peers: Peers,
     sessions: Mutex<Sessions>,
+    dispatching: Dispatching,
+    errands: Errands,
+    metrics: Arc<Metrics>,
     /// The term in which this manager is ready to answer as the leader.
     ready_term: watch::Sender<u64>,
     background: Mutex<Background>,
     /// Dropped when the manager stops: its connections end.
     open: Mutex<Option<oneshot::Sender<()>>>,
-}
-
-/// The key as the log and the snapshots use it.
-struct Sealing(DataKey);
-
-impl Cipher for Sealing {
-    fn seal(&self, bytes: &[u8]) -> Vec<u8> {
-        self.0.seal(bytes)
-    }
-
-    fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
-        self.0.open(sealed)
-    }
-}
-
-/// A manager's disk: log, snapshots and the key to both.
-pub(crate) struct Storage {
-    pub(crate) log: Arc<Writer<RealDisk>>,
-    pub(crate) snapshots: RealDisk,
-    pub(crate) cipher: Arc<dyn Cipher>,
-}
-
-impl Storage {
-    pub(crate) async fn open(directory: &Path, key: DataKey) -> Result<Self, ManagerError> {
-        let cipher: Arc<dyn Cipher> = Arc::new(Sealing(key));
-        let log = Log::open(
-            take(&directory.join("log")).await?,
-            cipher.clone(),
-            Options::default(),
-        )?;
-        if let Some(repair) = log.repaired() {
-            tracing::warn!(
-                segment = repair.segment,
-                offset = repair.offset,
-                "a write that a crash interrupted was cut off the log"
-            );
-        }
-        let snapshots = take(&directory.join("snapshots")).await?;
-        Ok(Storage {
-            log: Arc::new(Writer::spawn(log).map_err(ManagerError::Thread)?),
-            snapshots,
-            cipher,
-        })
-    }
-}
-
-/// Takes a directory; one that a manager of this process is just giving back is waited for.
-async fn take(directory: &Path) -> Result<RealDisk, WalError> {
-    let deadline = tokio::time::Instant::now() + GIVING_BACK;
-    loop {
-        match RealDisk::open(directory) {
-            Err(WalError::InUse { .. }) if tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(20)).await
-            }
-            taken => return taken,
-        }
-    }
 }
 
 impl Manager {
@@ -201,6 +148,9 @@ impl Manager {
             replica,
             peers,
             sessions: Mutex::default(),
+            dispatching: Dispatching::default(),
+            errands: Errands::default(),
+            metrics: Arc::default(),
             ready_term: watch::Sender::new(0),
             background: Mutex::default(),
             open: Mutex::new(Some(open)),
@@ -362,6 +312,18 @@ impl Manager {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn dispatching(&self) -> &Dispatching {
+        &self.0.dispatching
+    }
+
+    pub(crate) fn errands(&self) -> &Errands {
+        &self.0.errands
+    }
+
+    pub(crate) fn counters(&self) -> &Arc<Metrics> {
+        &self.0.metrics
+    }
+
     pub(crate) fn ready_term(&self) -> &watch::Sender<u64> {
         &self.0.ready_term
     }
@@ -446,61 +408,6 @@ impl Manager {
             status.quorum(),
             status.voters()
         )
-    }
-
-    /// Everything that was answered before now, by any manager, is in the view that this returns. On the leader.
-    pub(crate) async fn read(&self) -> Result<View, Status> {
-        self.0
-            .consensus
-            .read_barrier()
-            .await
-            .map_err(|error| match error {
-                ReadError::NoQuorum => Status::unavailable(self.leaderless()),
-                other => failure::read(other),
-            })?;
-        Ok(self.0.replica.view())
-    }
-
-    /// Makes a change of what is known, built upon what is known now; built anew when another change came between. Returns the
-    /// version that it made. An empty one makes none.
-    pub(crate) async fn change(
-        &self,
-        request_id: &str,
-        mut build: impl FnMut(&View) -> Result<Vec<Change>, Status>,
-    ) -> Result<u64, Status> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let leadership = *self.0.consensus.leadership().borrow();
-            let view = self.0.replica.view();
-            let answered = view.answered(request_id).cloned();
-            let reply = if let Some(reply) = answered {
-                reply
-            } else {
-                let changes = build(&view)?;
-                if changes.is_empty() {
-                    return Ok(view.version());
-                }
-                let transaction = Transaction {
-                    request_id: request_id.to_owned(),
-                    feature_level: view.cluster().map_or(0, |cluster| cluster.feature_level),
-                    term: leadership.term,
-                    at_ms: now_ms(),
-                    changes,
-                };
-                self.0
-                    .proposer
-                    .propose(transaction)
-                    .await
-                    .map_err(failure::proposal)?
-            };
-            match reply.refusal {
-                None => return Ok(reply.version),
-                Some(refusal) if refusal.kind() == RefusalKind::Overtaken && attempt < ATTEMPTS => {
-                }
-                Some(refusal) => return Err(failure::refusal(refusal)),
-            }
-        }
     }
 }
 

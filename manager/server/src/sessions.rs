@@ -1,7 +1,10 @@
 //! Which nodes are there. Kept by the leader alone, in memory: a new leader starts from nothing and is generous at first.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::dispatcher::Feed;
 
 /// How many heartbeats may be missed.
 const GRACE: u32 = 3;
@@ -9,20 +12,27 @@ const GRACE: u32 = 3;
 const AFTER_ELECTION: Duration = Duration::from_secs(10);
 
 /// The sessions of all nodes with the leader.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Sessions {
     period: Duration,
     nodes: BTreeMap<String, Session>,
     drawn: u64,
 }
 
-#[derive(Clone, Debug)]
 struct Session {
     /// None for a node that an earlier leader knew and that has not come yet.
     id: Option<String>,
     /// Where its host is, as the connection has it.
     from: String,
     deadline: Instant,
+    /// Its streams, which end with it.
+    feed: Arc<Feed>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.feed.end();
+    }
 }
 
 impl Session {
@@ -31,14 +41,16 @@ impl Session {
             id: None,
             from: String::new(),
             deadline,
+            feed: Arc::default(),
         }
     }
 }
 
 /// A session that has begun.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Opened {
     pub(crate) id: String,
+    /// What wakes its streams.
+    pub(crate) feed: Arc<Feed>,
     /// From where the session came that this one replaced, if that is another host and was still speaking.
     pub(crate) ousted: Option<String>,
 }
@@ -73,16 +85,19 @@ impl Sessions {
     pub(crate) fn open(&mut self, node: &str, from: &str, term: u64, now: Instant) -> Opened {
         self.drawn += 1;
         let id = format!("{term}-{}", self.drawn);
+        let feed = Arc::<Feed>::default();
         let session = Session {
             id: Some(id.clone()),
             from: from.to_owned(),
             deadline: now + self.period * GRACE,
+            feed: feed.clone(),
         };
         let before = self.nodes.insert(node.to_owned(), session);
         let other = before.filter(|was| was.id.is_some() && was.from != from && was.deadline > now);
         Opened {
             id,
-            ousted: other.map(|was| was.from),
+            feed,
+            ousted: other.map(|was| was.from.clone()),
         }
     }
 
@@ -102,6 +117,29 @@ impl Sessions {
         self.nodes
             .get(node)
             .is_some_and(|session| session.id.as_deref() == Some(id))
+    }
+
+    /// The streams of a node's session, if it has one.
+    pub(crate) fn feed(&self, node: &str) -> Option<Arc<Feed>> {
+        let session = self.nodes.get(node)?;
+        session.id.as_ref().map(|_| session.feed.clone())
+    }
+
+    /// The streams of all sessions.
+    pub(crate) fn feeds(&self) -> Vec<Arc<Feed>> {
+        let there = self.nodes.values().filter(|session| session.id.is_some());
+        there.map(|session| session.feed.clone()).collect()
+    }
+
+    /// How many nodes have a session.
+    pub(crate) fn len(&self) -> usize {
+        let there = self.nodes.values().filter(|session| session.id.is_some());
+        there.count()
+    }
+
+    /// This manager leads no more: all sessions are over.
+    pub(crate) fn end(&mut self) {
+        self.nodes.clear();
     }
 
     /// Takes out the nodes that were silent too long.
@@ -191,6 +229,7 @@ mod tests {
         let same = sessions.open("twin", "a", 1, start + second);
         assert_eq!(same.ousted, None, "it came again");
         let other = sessions.open("twin", "b", 1, start + second * 2);
+        assert!(first.feed.is_over() && same.feed.is_over() && !other.feed.is_over());
         assert_eq!(other.ousted.as_deref(), Some("a"));
         let moved = sessions.open("twin", "c", 1, start + second * 9);
         assert_eq!(moved.ousted, None, "it had been silent, and moved");

@@ -10,6 +10,12 @@ const NOW: i64 = 1_000_000;
 const RAFT: &str = "/mini.v1.Raft/Append";
 const CONTROL: &str = "/mini.v1.Control/ListNodes";
 const SESSION: &str = "/mini.v1.Dispatcher/Session";
+const ASSIGNMENTS: &str = "/mini.v1.Dispatcher/Assignments";
+const UPDATE: &str = "/mini.v1.Dispatcher/UpdateTasks";
+const SEND_LOGS: &str = "/mini.v1.Dispatcher/SendLogs";
+const SEND_EXEC: &str = "/mini.v1.Dispatcher/SendExec";
+const DEPLOY: &str = "/mini.v1.Control/DeployStack";
+const EXEC: &str = "/mini.v1.Control/Exec";
 const ISSUE: &str = "/mini.v1.Authority/Issue";
 const HOST: &str = "/mini.v1.Host/Leave";
 
@@ -126,7 +132,17 @@ fn each_role_may_call_what_is_its_own() {
         (Some(("m", Manager)), [HOST], "out"),
         (Some(("w", Worker)), [SESSION], "in"),
         (Some(("w", Worker)), [ISSUE], "in"),
+        (Some(("w", Worker)), [ASSIGNMENTS], "in"),
+        (Some(("w", Worker)), [UPDATE], "in"),
+        (Some(("w", Worker)), [SEND_LOGS], "in"),
+        (Some(("w", Worker)), [SEND_EXEC], "in"),
+        (None, [ASSIGNMENTS], "out"),
+        (None, [UPDATE], "out"),
+        (Some(("gone", Worker)), [ASSIGNMENTS], "out"),
         (Some(("w", Worker)), [CONTROL], "out"),
+        (Some(("w", Worker)), [DEPLOY], "out"),
+        (Some(("w", Worker)), [EXEC], "out"),
+        (Some(("m", Manager)), [EXEC], "in"),
         (Some(("w", Worker)), [RAFT], "out"),
         (Some(("w", Worker)), [HOST], "out"),
         // A certificate of its days as a manager; it may have been promoted since.

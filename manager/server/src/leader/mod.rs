@@ -3,11 +3,14 @@
 
 mod membership;
 mod nodes;
+mod orchestrate;
 mod root;
 mod silence;
 
 use std::time::{Duration, Instant};
 
+use crate::background::Background;
+use crate::dispatcher;
 use crate::manager::Manager;
 
 /// How often it looks even if nothing has changed.
@@ -23,6 +26,11 @@ pub(crate) async fn lead(manager: Manager) {
             if manager.consensus().read_barrier().await.is_ok() {
                 tracing::info!(term = now.term, "this manager leads");
                 begin(&manager);
+                // These end with the reign: what they hold in memory belongs to it.
+                let mut works = Background::default();
+                works.spawn(dispatcher::fan(manager.clone()));
+                works.spawn(dispatcher::write(manager.clone(), now.term));
+                works.spawn(orchestrate::orchestrate(manager.clone(), now.term));
                 let mut silence = silence::Silence::default();
                 manager.ready_term().send_replace(now.term);
                 while !leadership.has_changed().unwrap_or(true) || same(&mut leadership, now) {
@@ -33,6 +41,8 @@ pub(crate) async fn lead(manager: Manager) {
                     silence.look(&manager.status());
                     look(&manager).await;
                 }
+                drop(works);
+                end(&manager);
                 tracing::info!(term = now.term, "this manager leads no more");
                 continue;
             }
@@ -64,6 +74,20 @@ fn begin(manager: &Manager) {
         known,
         Instant::now(),
     );
+    forget(manager);
+    dispatcher::tell_all(manager, &view);
+}
+
+/// Ends the sessions: nodes will find the next leader.
+fn end(manager: &Manager) {
+    manager.sessions().end();
+    forget(manager);
+}
+
+/// What nodes told in another reign they will tell again.
+fn forget(manager: &Manager) {
+    manager.dispatching().statuses().clear();
+    manager.dispatching().usages().clear();
 }
 
 /// One look at everything. What cannot be done now is tried at the next.

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use store::{Change, View};
 use tonic::{Request, Response, Status};
 
-use super::dispatcher::held_role;
 use super::{caller, request_id};
+use crate::dispatcher::held_role;
 use crate::failure;
 use crate::manager::{Manager, manager_addresses};
 

@@ -1,13 +1,12 @@
 //! Configuration files, kept for services.
 
-use std::sync::Arc;
-
 use api::v1::{ConfigReply, CreateConfigRequest, ListConfigsReply, RemoveConfigReply};
-use bytes::Bytes;
-use model::Config;
+use model::{Config, TaskSpec};
 use store::{Change, View};
 use tonic::Status;
 
+use super::find::find;
+use super::{strip, uses};
 use crate::manager::Manager;
 
 /// As in Docker Swarm.
@@ -28,13 +27,7 @@ pub(crate) async fn create(
             spec.data.len()
         )));
     }
-    let allowed = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
-    if spec.name.is_empty() || spec.name.len() > 64 || !spec.name.chars().all(allowed) {
-        return Err(Status::invalid_argument(format!(
-            "`{}` is no name for a config: 1 to 64 of a-z A-Z 0-9 . _ -",
-            spec.name
-        )));
-    }
+    super::check_name("config", &spec.name)?;
     let name = spec.name.clone();
     manager
         .change(request_id, |_| {
@@ -54,13 +47,9 @@ pub(crate) async fn get(manager: &Manager, wanted: &str) -> Result<ConfigReply, 
 
 pub(crate) async fn list(manager: &Manager) -> Result<ListConfigsReply, Status> {
     let view = manager.read().await?;
-    let without_data = |config: &Arc<Config>| {
-        let mut config = Config::clone(config);
-        config.spec.data = Bytes::new();
-        config
-    };
+    let configs = view.configs().iter().map(|config| strip::config(config));
     Ok(ListConfigsReply {
-        configs: view.configs().iter().map(without_data).collect(),
+        configs: configs.collect(),
     })
 }
 
@@ -71,31 +60,21 @@ pub(crate) async fn remove(
 ) -> Result<RemoveConfigReply, Status> {
     manager
         .change(request_id, |view| {
-            Ok(vec![Change::remove(&**find(view, wanted)?)])
+            let config = find(view.configs(), wanted)?;
+            uses::refuse_if_used(view, &**config, is_used)?;
+            Ok(vec![Change::remove(&**config)])
         })
         .await?;
     Ok(RemoveConfigReply {})
 }
 
-fn get_from(view: &View, wanted: &str) -> Result<ConfigReply, Status> {
-    Ok(ConfigReply {
-        config: Some(Config::clone(find(view, wanted)?)),
-    })
+fn is_used(task: &TaskSpec, config: &Config) -> bool {
+    let mut files = task.container.configs.iter();
+    files.any(|file| file.source == config.spec.name || file.source == config.id)
 }
 
-fn find<'a>(view: &'a View, wanted: &str) -> Result<&'a Arc<Config>, Status> {
-    let configs = view.configs();
-    if let Some(config) = configs.get(wanted).or_else(|| configs.named(wanted)) {
-        return Ok(config);
-    }
-    let mut found = configs.with_prefix(wanted).filter(|_| !wanted.is_empty());
-    match (found.next(), found.next()) {
-        (Some(config), None) => Ok(config),
-        (None, _) => Err(Status::not_found(format!(
-            "there is no config `{wanted}`; see `minictl config ls`"
-        ))),
-        (Some(_), Some(_)) => Err(Status::invalid_argument(format!(
-            "`{wanted}` begins several ids of configs; write more of it"
-        ))),
-    }
+fn get_from(view: &View, wanted: &str) -> Result<ConfigReply, Status> {
+    Ok(ConfigReply {
+        config: Some(Config::clone(find(view.configs(), wanted)?)),
+    })
 }

@@ -5,9 +5,12 @@ use std::pin::Pin;
 use api::v1::control_server::Control as Service;
 use api::v1::*;
 use tokio_stream::Stream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
-use super::{cluster, configs, nodes, request_id, watch};
+use super::{
+    cluster, configs, networks, nodes, request_id, secrets, services, stacks, tasks, watch,
+};
+use crate::errands::{exec, logs};
 use crate::manager::Manager;
 
 pub(crate) struct Control(pub(crate) Manager);
@@ -18,6 +21,8 @@ type Answer<T> = Result<Response<T>, Status>;
 impl Service for Control {
     type BackupStream = Pin<Box<dyn Stream<Item = Result<BackupChunk, Status>> + Send>>;
     type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchEvent, Status>> + Send>>;
+    type LogsStream = Pin<Box<dyn Stream<Item = Result<LogsReply, Status>> + Send>>;
+    type ExecStream = Pin<Box<dyn Stream<Item = Result<ExecOutput, Status>> + Send>>;
 
     async fn get_cluster(&self, _: Request<GetClusterRequest>) -> Answer<ClusterView> {
         cluster::get(&self.0).await.map(Response::new)
@@ -87,7 +92,160 @@ impl Service for Control {
     }
 
     async fn list_tasks(&self, request: Request<ListTasksRequest>) -> Answer<ListTasksReply> {
-        nodes::tasks(&self.0, &request.get_ref().node)
+        tasks::list(&self.0, request.get_ref())
+            .await
+            .map(Response::new)
+    }
+
+    async fn get_task(&self, request: Request<GetTaskRequest>) -> Answer<TaskView> {
+        tasks::get(&self.0, request.get_ref())
+            .await
+            .map(Response::new)
+    }
+
+    async fn create_service(&self, request: Request<CreateServiceRequest>) -> Answer<ServiceReply> {
+        let id = request_id(&request)?;
+        services::create(&self.0, &id, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn update_service(&self, request: Request<UpdateServiceRequest>) -> Answer<ServiceReply> {
+        let id = request_id(&request)?;
+        services::update(&self.0, &id, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn rollback_service(
+        &self,
+        request: Request<RollbackServiceRequest>,
+    ) -> Answer<ServiceReply> {
+        let id = request_id(&request)?;
+        services::roll_back(&self.0, &id, &request.get_ref().service)
+            .await
+            .map(Response::new)
+    }
+
+    async fn get_service(&self, request: Request<GetServiceRequest>) -> Answer<ServiceReply> {
+        services::get(&self.0, &request.get_ref().service)
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_services(
+        &self,
+        request: Request<ListServicesRequest>,
+    ) -> Answer<ListServicesReply> {
+        services::list(&self.0, &request.get_ref().stack)
+            .await
+            .map(Response::new)
+    }
+
+    async fn remove_service(
+        &self,
+        request: Request<RemoveServiceRequest>,
+    ) -> Answer<RemoveServiceReply> {
+        let id = request_id(&request)?;
+        services::remove(&self.0, &id, &request.get_ref().service)
+            .await
+            .map(Response::new)
+    }
+
+    async fn deploy_stack(&self, request: Request<DeployStackRequest>) -> Answer<DeployStackReply> {
+        let id = request_id(&request)?;
+        stacks::deploy(&self.0, &id, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn rollback_stack(
+        &self,
+        request: Request<RollbackStackRequest>,
+    ) -> Answer<DeployStackReply> {
+        let id = request_id(&request)?;
+        stacks::roll_back(&self.0, &id, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn get_stack(&self, request: Request<GetStackRequest>) -> Answer<StackView> {
+        stacks::get(&self.0, &request.get_ref().stack)
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_stacks(&self, _: Request<ListStacksRequest>) -> Answer<ListStacksReply> {
+        stacks::list(&self.0).await.map(Response::new)
+    }
+
+    async fn remove_stack(&self, request: Request<RemoveStackRequest>) -> Answer<RemoveStackReply> {
+        let id = request_id(&request)?;
+        stacks::remove(&self.0, &id, &request.get_ref().stack)
+            .await
+            .map(Response::new)
+    }
+
+    async fn logs(&self, request: Request<LogsRequest>) -> Answer<Self::LogsStream> {
+        let stream = logs::logs(&self.0, request.into_inner()).await?;
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn exec(&self, request: Request<Streaming<ExecInput>>) -> Answer<Self::ExecStream> {
+        let stream = exec::exec(&self.0, request.into_inner()).await?;
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn create_secret(&self, request: Request<CreateSecretRequest>) -> Answer<SecretReply> {
+        let id = request_id(&request)?;
+        secrets::create(&self.0, &id, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn get_secret(&self, request: Request<GetSecretRequest>) -> Answer<SecretReply> {
+        secrets::get(&self.0, &request.get_ref().secret)
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_secrets(&self, _: Request<ListSecretsRequest>) -> Answer<ListSecretsReply> {
+        secrets::list(&self.0).await.map(Response::new)
+    }
+
+    async fn remove_secret(
+        &self,
+        request: Request<RemoveSecretRequest>,
+    ) -> Answer<RemoveSecretReply> {
+        let id = request_id(&request)?;
+        secrets::remove(&self.0, &id, &request.get_ref().secret)
+            .await
+            .map(Response::new)
+    }
+
+    async fn create_network(&self, request: Request<CreateNetworkRequest>) -> Answer<NetworkReply> {
+        let id = request_id(&request)?;
+        networks::create(&self.0, &id, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn get_network(&self, request: Request<GetNetworkRequest>) -> Answer<NetworkReply> {
+        networks::get(&self.0, &request.get_ref().network)
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_networks(&self, _: Request<ListNetworksRequest>) -> Answer<ListNetworksReply> {
+        networks::list(&self.0).await.map(Response::new)
+    }
+
+    async fn remove_network(
+        &self,
+        request: Request<RemoveNetworkRequest>,
+    ) -> Answer<RemoveNetworkReply> {
+        let id = request_id(&request)?;
+        networks::remove(&self.0, &id, &request.get_ref().network)
             .await
             .map(Response::new)
     }

@@ -1,28 +1,36 @@
-//! Nodes: they come, they speak, they are told what changes for them.
+//! Nodes: they come, they speak, they are told what changes for them and what they are to run, they tell what has become of it.
 
 use std::pin::Pin;
 use std::time::Instant;
 
 use api::v1::dispatcher_server::Dispatcher as Service;
 use api::v1::{
-    GoodbyeReply, GoodbyeRequest, HeartbeatReply, HeartbeatRequest, SessionMessage, SessionRequest,
+    AssignmentsMessage, AssignmentsRequest, ExecInput, ExecOutput, GoodbyeReply, GoodbyeRequest,
+    HeartbeatReply, HeartbeatRequest, NodeExec, NodeLogs, SendLogsReply, SessionMessage,
+    SessionRequest, UpdateTasksReply, UpdateTasksRequest,
 };
-use identity::TrustBundle;
-use model::{Node, NodeRole, NodeState, NodeStatus};
-use store::{Change, View};
+use model::{Node, NodeState, NodeStatus};
+use store::Change;
 use tokio::sync::mpsc;
-use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::caller;
-use crate::manager::{Manager, manager_addresses};
+use crate::dispatcher::{Verdict, assign, inform, judge};
+use crate::errands::{Ends, Errands, FromLogs};
+use crate::manager::Manager;
+
+/// Who speaks in a session that is over is told to come again.
+const OVER: &str = "this session is over: begin another one";
 
 pub(crate) struct Dispatcher(pub(crate) Manager);
 
 #[tonic::async_trait]
 impl Service for Dispatcher {
     type SessionStream = Pin<Box<dyn Stream<Item = Result<SessionMessage, Status>> + Send>>;
+    type AssignmentsStream = ReceiverStream<Result<AssignmentsMessage, Status>>;
+    type SendExecStream = Pin<Box<dyn Stream<Item = Result<ExecInput, Status>> + Send>>;
 
     async fn session(
         &self,
@@ -72,7 +80,14 @@ impl Service for Dispatcher {
         let session_id = opened.id;
         tracing::info!(node = node_id, session = session_id, "a node has come");
         let (tells, hears) = mpsc::channel(4);
-        tokio::spawn(inform(self.0.clone(), node_id, session_id, tells));
+        self.0.counters().session_begun();
+        tokio::spawn(inform(
+            self.0.clone(),
+            node_id,
+            session_id,
+            opened.feed,
+            tells,
+        ));
         Ok(Response::new(Box::pin(ReceiverStream::new(hears))))
     }
 
@@ -81,11 +96,20 @@ impl Service for Dispatcher {
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatReply>, Status> {
         let node_id = caller(&request)?.node_id()?.to_owned();
-        let mut sessions = self.0.sessions();
-        if !sessions.heard(&node_id, &request.get_ref().session_id, Instant::now()) {
-            return Err(Status::not_found("this session is over: begin another one"));
+        let (said, now) = (request.get_ref(), Instant::now());
+        let period = {
+            let mut sessions = self.0.sessions();
+            if !sessions.heard(&node_id, &said.session_id, now) {
+                return Err(Status::not_found(OVER));
+            }
+            sessions.period()
+        };
+        if !said.usage.is_empty() {
+            let view = self.0.replica().view();
+            let mut usages = self.0.dispatching().usages();
+            usages.put(&view, &node_id, &said.usage, now);
         }
-        let next_ms = u32::try_from(sessions.period().as_millis()).unwrap_or(u32::MAX);
+        let next_ms = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
         Ok(Response::new(HeartbeatReply { next_ms }))
     }
 
@@ -108,89 +132,146 @@ impl Service for Dispatcher {
             .await?;
         Ok(Response::new(GoodbyeReply {}))
     }
-}
 
-/// Tells a node what changes for it, until its session is over or another manager leads.
-async fn inform(
-    manager: Manager,
-    node_id: String,
-    session_id: String,
-    tells: mpsc::Sender<Result<SessionMessage, Status>>,
-) {
-    let mut version = manager.replica().version();
-    let mut leadership = manager.consensus().leadership();
-    let term = leadership.borrow_and_update().term;
-    let mut told = None;
-    loop {
-        let now = *leadership.borrow_and_update();
-        version.borrow_and_update();
-        if !now.is_self || now.term != term || !manager.sessions().holds(&node_id, &session_id) {
-            // Who comes again finds the leader, or why it must not come.
-            let _ = tells
-                .send(Err(Status::unavailable(
-                    "the session is over: begin another one",
-                )))
-                .await;
-            return;
+    async fn assignments(
+        &self,
+        request: Request<AssignmentsRequest>,
+    ) -> Result<Response<Self::AssignmentsStream>, Status> {
+        let node_id = caller(&request)?.node_id()?.to_owned();
+        let feed = {
+            let sessions = self.0.sessions();
+            let holds = sessions.holds(&node_id, &request.get_ref().session_id);
+            sessions.feed(&node_id).filter(|_| holds)
+        };
+        let feed = feed.ok_or_else(|| Status::not_found(OVER))?;
+        let (tells, hears) = mpsc::channel(1);
+        tokio::spawn(assign(self.0.clone(), node_id, feed, tells));
+        Ok(Response::new(ReceiverStream::new(hears)))
+    }
+
+    async fn update_tasks(
+        &self,
+        request: Request<UpdateTasksRequest>,
+    ) -> Result<Response<UpdateTasksReply>, Status> {
+        let node_id = caller(&request)?.node_id()?.to_owned();
+        let told = request.into_inner();
+        if !self.0.sessions().holds(&node_id, &told.session_id) {
+            return Err(Status::not_found(OVER));
         }
-        let message = message(
-            &manager.replica().view(),
-            &manager.status(),
-            &node_id,
-            &session_id,
-        );
-        if message.is_none() {
-            manager.sessions().close(&node_id);
-            let _ = tells
-                .send(Err(Status::unauthenticated(
-                    "this node was removed from the cluster",
-                )))
-                .await;
-            return;
-        }
-        if message != told {
-            if let Some(message) = message.clone()
-                && tells.send(Ok(message)).await.is_err()
-            {
-                return;
+        self.0.counters().reports_heard(told.updates.len());
+        let view = self.0.replica().view();
+        let mut unknown = Vec::new();
+        let mut news = Vec::new();
+        for update in told.updates {
+            let status = update.status.unwrap_or_default();
+            match judge(&view, &node_id, &update.task_id, &status) {
+                Verdict::Unknown => unknown.push(update.task_id),
+                Verdict::Old => {}
+                Verdict::News(status) => news.push((update.task_id, status)),
             }
-            told = message;
         }
-        tokio::select! {
-            changed = version.changed() => if changed.is_err() { return },
-            changed = leadership.changed() => if changed.is_err() { return },
-            // A session that was replaced or has expired changes neither.
-            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
-            () = tells.closed() => return,
+        if !news.is_empty() {
+            let receipt = self.0.dispatching().statuses().report(&node_id, news);
+            if !receipt.written().await {
+                return Err(Status::unavailable(
+                    "what has become of the tasks could not be written down: tell it again",
+                ));
+            }
         }
+        Ok(Response::new(UpdateTasksReply { unknown }))
+    }
+
+    async fn send_logs(
+        &self,
+        request: Request<Streaming<NodeLogs>>,
+    ) -> Result<Response<SendLogsReply>, Status> {
+        let node_id = caller(&request)?.node_id()?.to_owned();
+        let mut sent = request.into_inner();
+        let first = first(sent.message().await?)?;
+        let errand = first.errand.clone();
+        let Ends::Logs(tells) = self.0.errands().take(&errand, &node_id)? else {
+            return Err(Status::invalid_argument("this errand is not for logs"));
+        };
+        let mut message = Some(first);
+        while let Some(part) = message {
+            if !part.error.is_empty() && tells.send(FromLogs::Trouble(part.error)).await.is_err() {
+                return Ok(Response::new(SendLogsReply {}));
+            }
+            if tells.send(FromLogs::Lines(part.lines)).await.is_err() {
+                return Ok(Response::new(SendLogsReply {}));
+            }
+            message = tokio::select! {
+                next = sent.message() => next?,
+                () = tells.closed() => return Ok(Response::new(SendLogsReply {})),
+            };
+        }
+        self.0.errands().done(&errand);
+        let _ = tells.send(FromLogs::End).await;
+        Ok(Response::new(SendLogsReply {}))
+    }
+
+    async fn send_exec(
+        &self,
+        request: Request<Streaming<NodeExec>>,
+    ) -> Result<Response<Self::SendExecStream>, Status> {
+        let node_id = caller(&request)?.node_id()?.to_owned();
+        let mut sent = request.into_inner();
+        let first = first(sent.message().await?)?;
+        let Ends::Exec {
+            input,
+            output,
+            ends_with,
+        } = self.0.errands().take(&first.errand, &node_id)?
+        else {
+            return Err(Status::invalid_argument("this errand is for logs"));
+        };
+        let errands = self.0.errands().clone();
+        tokio::spawn(async move {
+            pass_back(first, sent, &output, &errands).await;
+            drop((output, ends_with));
+        });
+        let input = ReceiverStream::new(input).map(Ok);
+        Ok(Response::new(Box::pin(input)))
     }
 }
 
-/// What a node is to know; none when it was removed.
-fn message(
-    view: &View,
-    status: &consensus::Status,
-    node_id: &str,
-    session_id: &str,
-) -> Option<SessionMessage> {
-    let (node, cluster) = (view.nodes().get(node_id)?, view.cluster()?);
-    let issuer = TrustBundle::from_pem(&cluster.root.certificate_pem)
-        .map(|bundle| bundle.fingerprints().remove(0));
-    Some(SessionMessage {
-        session_id: session_id.to_owned(),
-        role: held_role(node).into(),
-        roots_pem: cluster.root.bundle_pem.clone(),
-        issuer: issuer.unwrap_or_default(),
-        manager_addresses: manager_addresses(status),
-        heartbeat_ms: cluster.spec.node_heartbeat_ms,
-    })
+fn first<T>(message: Option<T>) -> Result<T, Status> {
+    message
+        .ok_or_else(|| Status::invalid_argument("the first message has to say which errand it is"))
 }
 
-/// The role that a node has until its place in the group is given up: a manager that is demoted votes until it is removed.
-pub(crate) fn held_role(node: &Node) -> NodeRole {
-    if node.member.is_some() {
-        NodeRole::Manager
-    } else {
-        node.spec.role()
+/// Passes on what a process prints, until it has ended or its caller is gone.
+async fn pass_back(
+    first: NodeExec,
+    mut sent: Streaming<NodeExec>,
+    output: &mpsc::Sender<Result<ExecOutput, Status>>,
+    errands: &Errands,
+) {
+    let errand = first.errand.clone();
+    let mut message = Some(first);
+    let mut ended = false;
+    while let Some(part) = message {
+        if !part.error.is_empty() {
+            errands.done(&errand);
+            let _ = output
+                .send(Err(Status::failed_precondition(part.error)))
+                .await;
+            return;
+        }
+        if let Some(printed) = part.output {
+            ended |= printed.exit_code.is_some();
+            if output.send(Ok(printed)).await.is_err() {
+                return;
+            }
+        }
+        message = tokio::select! {
+            next = sent.message() => next.unwrap_or_default(),
+            () = output.closed() => return,
+        };
+    }
+    errands.done(&errand);
+    if !ended {
+        let lost = "the connection of the task's node was lost; what it runs may go on";
+        let _ = output.send(Err(Status::unavailable(lost))).await;
     }
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use api::v1::{
-    ListNodesReply, ListTasksReply, NodeReply, NodeView, RemoveNodeReply, RemoveNodeRequest,
-    UpdateNodeRequest,
+    ListNodesReply, NodeReply, NodeView, RemoveNodeReply, RemoveNodeRequest, UpdateNodeRequest,
 };
 use model::{Cluster, Node, NodeRole, NodeState, Revocation};
 use std::time::Duration;
@@ -106,19 +105,6 @@ pub(crate) async fn remove(
         .await?;
     manager.sessions().close(&id);
     Ok(RemoveNodeReply {})
-}
-
-pub(crate) async fn tasks(manager: &Manager, wanted: &str) -> Result<ListTasksReply, Status> {
-    let view = manager.read().await?;
-    let tasks = if wanted.is_empty() {
-        view.tasks().iter().map(|task| (**task).clone()).collect()
-    } else {
-        view.tasks()
-            .in_group(&find(&view, wanted)?.id)
-            .map(|task| (**task).clone())
-            .collect()
-    };
-    Ok(ListTasksReply { tasks })
 }
 
 /// The node that a person means: an id, a name that one node has, or the beginning of one id.

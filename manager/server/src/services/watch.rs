@@ -8,7 +8,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::cluster;
+use super::{cluster, strip};
 use crate::manager::Manager;
 
 /// The events after a version; 0 is now.
@@ -64,9 +64,15 @@ fn show(manager: &Manager, event: Event) -> Option<WatchEvent> {
     };
     let object = match event.object {
         Kind::Cluster(_) => Object::Cluster(cluster::show(&manager.replica().view()).ok()?),
-        Kind::Node(node) => Object::Node(node),
+        Kind::Node(node) => Object::Node(*node),
         Kind::Task(task) => Object::Task(task),
-        Kind::Config(config) => Object::Config(config),
+        Kind::Config(config) => Object::Config(strip::config(&config)),
+        Kind::Service(service) => Object::Service(strip::service(&service)),
+        Kind::Stack(stack) => Object::Stack(stack),
+        Kind::Secret(secret) => Object::Secret(strip::secret(&secret)),
+        Kind::Network(network) => Object::Network(network),
+        // Parts of a service's and a stack's history: whoever wants them asks for the whole.
+        Kind::Revision(_) | Kind::Deployment(_) => return None,
     };
     Some(WatchEvent {
         version: event.version,
