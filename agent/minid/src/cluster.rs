@@ -11,11 +11,12 @@ use server::{Listening, Manager, ManagerSetup, Tls, timings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::Status;
+use worker::Worker;
 
 use crate::description::hostname;
 use crate::files::{Files, NodeState};
 use crate::options::Options;
-use crate::{addresses, repair, session};
+use crate::{addresses, repair, session, work};
 
 /// How long a host that has become a node is waited for until the managers know it as ready.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -63,6 +64,8 @@ struct Node {
     /// Why it has no session with the managers; empty while it has one.
     trouble: watch::Sender<String>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Carries out what the managers assign to it.
+    worker: Worker,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -113,7 +116,9 @@ impl Daemon {
     async fn begin(&self, identity: Identity, unlock: Option<UnlockKey>) -> Result<Member, String> {
         let state = self.files().load()?;
         let tls = Tls::new(identity.credential).map_err(|error| error.to_string())?;
+        let worker = Worker::start(work::executor(self.options(), &tls.peer().node_id));
         let member = Member(Arc::new(Node {
+            worker,
             tls,
             files: self.files().clone(),
             data_key: identity.data_key,
@@ -242,11 +247,14 @@ impl Daemon {
         }
     }
 
-    /// Forgets the cluster.
+    /// Forgets the cluster, and ends what it ran here.
     pub(crate) async fn forget(&self) -> Result<(), String> {
         if let Phase::Member(member) = self.phase() {
             member.end_tasks();
+            work::end(member.worker()).await;
             self.stop_manager(&member).await;
+        } else if !matches!(self.phase(), Phase::Inactive) {
+            work::end(&Worker::start(work::executor(self.options(), ""))).await;
         }
         self.set(Phase::Inactive);
         self.files().forget()
@@ -341,6 +349,10 @@ impl Member {
 
     pub(crate) fn set_fault(&self, reason: &str) {
         reason.clone_into(&mut lock(&self.0.fault));
+    }
+
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.0.worker
     }
 
     pub(crate) fn trouble(&self) -> String {

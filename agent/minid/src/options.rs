@@ -1,6 +1,7 @@
 //! What the daemon was told: flags, and a file of the same words. A flag wins over the file.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use serde::Deserialize;
 
 const DATA_ROOT: &str = "/var/lib/mini";
 const RUN_ROOT: &str = "/run/mini";
+const CGROUP_PARENT: &str = "mini";
 const CONFIG: &str = "/etc/mini/minid.toml";
 
 /// The root daemon of a host: joins it to a cluster.
@@ -35,6 +37,16 @@ struct Settings {
     /// Cgroup under which containers are made [default: mini]
     #[arg(long, env = "MINI_CGROUP_PARENT", value_name = "NAME")]
     cgroup_parent: Option<String>,
+    /// Program that runs containers [default: minirun beside this program, else in PATH]
+    #[arg(long, env = "MINI_MINIRUN", value_name = "FILE")]
+    minirun: Option<PathBuf>,
+    /// Program that tidies up after containers [default: minictl beside this program, else in PATH]
+    #[arg(long, env = "MINI_MINICTL", value_name = "FILE")]
+    minictl: Option<PathBuf>,
+    /// Registry (HOST[:PORT]) that may be spoken to without TLS; may be given several times. Those on loopback always may
+    #[arg(long = "insecure-registry", value_name = "HOST")]
+    #[serde(default, rename = "insecure-registry", alias = "insecure-registries")]
+    insecure_registries: Vec<String>,
     /// Socket on which people are answered [default: RUN-ROOT/minid.sock]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
@@ -54,6 +66,9 @@ struct Settings {
     /// Entries of the managers' log between two snapshots [default: 10000]
     #[arg(long, value_name = "N")]
     snapshot_every: Option<u64>,
+    /// Address (HOST:PORT) on which metrics are told to whoever asks: `GET /metrics`, without TLS [default: none]
+    #[arg(long, value_name = "ADDR")]
+    metrics_address: Option<SocketAddr>,
     /// What is logged, as for tracing's EnvFilter [default: info,openraft=error]
     #[arg(long, env = "MINID_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -63,12 +78,18 @@ struct Settings {
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) data_root: PathBuf,
+    pub(crate) run_root: PathBuf,
+    pub(crate) cgroup_parent: String,
+    pub(crate) minirun: PathBuf,
+    pub(crate) minictl: PathBuf,
+    pub(crate) insecure_registries: Vec<String>,
     pub(crate) socket: PathBuf,
     pub(crate) socket_group: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) cluster_port: u16,
     pub(crate) snapshot_every: Option<u64>,
+    pub(crate) metrics_address: Option<SocketAddr>,
     pub(crate) log: String,
 }
 
@@ -132,7 +153,24 @@ fn complete(flags: Settings, file: Settings) -> Result<Options, String> {
     if snapshot_every.is_some_and(|every| every < 10) {
         return Err("--snapshot-every must be at least 10".to_owned());
     }
+    let mut insecure_registries = file.insecure_registries;
+    insecure_registries.extend(flags.insecure_registries);
     Ok(Options {
+        cgroup_parent: flags
+            .cgroup_parent
+            .or(file.cgroup_parent)
+            .unwrap_or_else(|| CGROUP_PARENT.to_owned())
+            .trim_matches('/')
+            .to_owned(),
+        minirun: flags
+            .minirun
+            .or(file.minirun)
+            .unwrap_or_else(|| program("minirun")),
+        minictl: flags
+            .minictl
+            .or(file.minictl)
+            .unwrap_or_else(|| program("minictl")),
+        insecure_registries,
         data_root: flags
             .data_root
             .or(file.data_root)
@@ -141,6 +179,7 @@ fn complete(flags: Settings, file: Settings) -> Result<Options, String> {
             .socket
             .or(file.socket)
             .unwrap_or_else(|| run_root.join("minid.sock")),
+        run_root,
         socket_group: flags.socket_group.or(file.socket_group),
         name: flags.name.or(file.name),
         labels,
@@ -149,11 +188,25 @@ fn complete(flags: Settings, file: Settings) -> Result<Options, String> {
             .or(file.cluster_port)
             .unwrap_or(api::CLUSTER_PORT),
         snapshot_every,
+        metrics_address: flags.metrics_address.or(file.metrics_address),
         log: flags
             .log
             .or(file.log)
             .unwrap_or_else(|| "info,openraft=error".to_owned()),
     })
+}
+
+/// A program of ours: beside this one, else in PATH, else its bare name (whose absence is told when it is needed).
+fn program(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    let beside = own.parent().map(|directory| directory.join(name));
+    let in_path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&in_path).map(|directory| directory.join(name));
+    beside
+        .into_iter()
+        .chain(in_path.collect::<Vec<_>>())
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| name.into())
 }
 
 #[cfg(test)]
@@ -163,11 +216,13 @@ mod tests {
     #[test]
     fn a_flag_wins_over_the_file_and_an_unknown_word_is_refused() {
         let file: Settings =
-            toml::from_str("name = 'file'\ncluster-port = 7\nlabels = ['a=1', 'b=2']")
+            toml::from_str("name = 'file'\ncluster-port = 7\nlabels = ['a=1', 'b=2']\ninsecure-registry = ['one:5000']\nmetrics-address = '127.0.0.1:9'\ncgroup-parent = '/file/'")
                 .expect("settings");
         let flags = Settings {
             name: Some("flag".to_owned()),
             labels: vec!["b=3".to_owned()],
+            insecure_registries: vec!["two".to_owned()],
+            minirun: Some("/opt/minirun".into()),
             ..Settings::default()
         };
         let options = complete(flags, file).expect("complete");
@@ -183,7 +238,17 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["a=1", "b=3"]
         );
+        assert_eq!(options.insecure_registries, ["one:5000", "two"]);
+        assert_eq!(
+            (options.cgroup_parent.as_str(), options.minirun.to_str()),
+            ("file", Some("/opt/minirun"))
+        );
         assert_eq!(options.socket.to_str(), Some("/run/mini/minid.sock"));
+        assert_eq!(
+            options.metrics_address,
+            Some(([127, 0, 0, 1], 9).into()),
+            "of the file"
+        );
         assert!(toml::from_str::<Settings>("nmae = 'x'").is_err());
         let wrong = Settings {
             labels: vec!["lonely".to_owned()],

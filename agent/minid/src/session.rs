@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 use crate::cluster::{Daemon, Member, draw_raft_id};
 use crate::description::describe;
 use crate::join::reached;
+use crate::work::Serving;
 
 /// The pause before another manager is asked: drawn up to this, doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -105,24 +106,33 @@ async fn hold(daemon: &Daemon, member: &Member, address: &str, pause: &mut Durat
         Err(status) => return status,
     };
     let mut session_id = String::new();
-    let mut heartbeat = BEGIN;
+    let mut heartbeat = None;
     let mut speak = tokio::time::interval(LOOK_AT_CLOCK);
     let mut renewal = Renewal::of(member);
+    let mut serving = Serving::default();
     loop {
         if renewal.serial != member.peer().serial {
             // A connection counts for as long as the certificate with which it began: another one for what is said from now on.
             renewal = Renewal::of(member);
             dispatcher = DispatcherClient::new(channel(member, address));
+            if !session_id.is_empty() {
+                serving.begin(member, &dispatcher, &session_id);
+            }
         }
         tokio::select! {
             message = messages.message() => match message {
                 Ok(Some(message)) => {
                     *pause = FIRST_PAUSE;
                     member.set_trouble("");
-                    if session_id != message.session_id {
+                    let is_new = session_id != message.session_id;
+                    let told = period(message.heartbeat_ms);
+                    if is_new || heartbeat != Some(told) {
+                        heartbeat = Some(told);
+                        speak = tokio::time::interval(told);
+                    }
+                    if is_new {
                         session_id.clone_from(&message.session_id);
-                        heartbeat = Duration::from_millis(u64::from(message.heartbeat_ms.max(50)));
-                        speak = tokio::time::interval(heartbeat);
+                        serving.begin(member, &dispatcher, &session_id);
                     }
                     if let Err(reason) = obey(daemon, member, address, &message).await {
                         tracing::warn!(reason, "what the managers want cannot be done now");
@@ -136,12 +146,22 @@ async fn hold(daemon: &Daemon, member: &Member, address: &str, pause: &mut Durat
                 if session_id.is_empty() {
                     continue;
                 }
-                let asked = HeartbeatRequest { session_id: session_id.clone() };
+                let asked = HeartbeatRequest {
+                    session_id: session_id.clone(),
+                    usage: member.worker().usage(),
+                };
                 // Another manager can still be found before the leader has missed too many.
-                if let Err(status) = answer_within(heartbeat, dispatcher.heartbeat(asked)).await {
-                    return status;
+                let patience = heartbeat.unwrap_or(BEGIN);
+                let next = match answer_within(patience, dispatcher.heartbeat(asked)).await {
+                    Ok(reply) => period(reply.into_inner().next_ms),
+                    Err(status) => return status,
+                };
+                if heartbeat != Some(next) {
+                    heartbeat = Some(next);
+                    speak = tokio::time::interval_at(tokio::time::Instant::now() + next, next);
                 }
             }
+            status = serving.ended() => return status,
             () = tokio::time::sleep(renewal.wait()) => {
                 if renewal.is_due() && let Err(status) = renew(daemon, member, address).await {
                     return status;
@@ -149,6 +169,11 @@ async fn hold(daemon: &Daemon, member: &Member, address: &str, pause: &mut Durat
             }
         }
     }
+}
+
+/// How often to speak, as a manager said it.
+fn period(ms: u32) -> Duration {
+    Duration::from_millis(u64::from(ms.max(50)))
 }
 
 /// A manager's answer, or why there is none.

@@ -211,3 +211,36 @@ async fn a_cluster_is_made_joined_led_and_left() {
     all.until("two are left", async |all| all.voters(rest).await == 2)
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_follow_another_heartbeat_at_once() {
+    let mut all = Daemons::new();
+    all.start("m1");
+    let made = all.init("m1", ClusterSpec::standard()).await;
+    all.start("w1");
+    all.join("w1", &made.worker_token, "m1")
+        .await
+        .expect("a worker joins");
+    all.until("both are ready", async |all| {
+        let nodes = all.nodes("m1").await;
+        nodes.len() == 2 && nodes.iter().all(is_ready)
+    })
+    .await;
+    let request = UpdateClusterRequest {
+        spec: Some(ClusterSpec {
+            node_heartbeat_ms: 1000,
+            ..ClusterSpec::standard()
+        }),
+        ..UpdateClusterRequest::default()
+    };
+    all.control("m1")
+        .update_cluster(request_id(request, "beat"))
+        .await
+        .expect("another heartbeat");
+    // Who went on speaking every five seconds would be silent too long by then.
+    tokio::time::sleep(std::time::Duration::from_millis(4500)).await;
+    let nodes = all.nodes("m1").await;
+    assert!(nodes.iter().all(is_ready), "{nodes:?}");
+    let log = all.log("m1");
+    assert!(!log.contains("silent too long"), "{log}");
+}
