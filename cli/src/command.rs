@@ -7,6 +7,7 @@ use crate::config::{self, ConfigCommand};
 use crate::container::{self, ContainerCommand};
 use crate::context::{Context, Global};
 use crate::contexts::{self, ContextCommand};
+use crate::events;
 use crate::failure::Outcome;
 use crate::image::{self, ImageCommand};
 use crate::inspect;
@@ -14,7 +15,11 @@ use crate::internal::{self, InternalCommand};
 use crate::lab::{self, LabCommand};
 use crate::network::{self, NetworkCommand};
 use crate::node::{self, NodeCommand};
+use crate::secret::{self, SecretCommand};
+use crate::service::{self, ServiceCommand};
+use crate::stack::{self, StackCommand};
 use crate::system::{self, SystemCommand};
+use crate::task::{self, TaskCommand};
 use crate::volume::{self, VolumeCommand};
 
 /// The top of `minictl --help`: the verbs in the groups people look for them in.
@@ -54,9 +59,16 @@ Images:
 A cluster (ask the daemon minid, of this host or of the one that -H names):
   cluster     Make, join and leave a cluster, and keep it (also: swarm)
   node        Its machines
-  config      Configuration files that it keeps
   context     Names for daemons elsewhere
   lab         A cluster of several hosts on this one machine, to try things out
+
+What runs on a cluster:
+  stack       Services of a compose file, deployed together
+  service     What runs for as long as it is wanted, on whatever node
+  task        The single containers of services
+  secret      What services are given and nobody else may read
+  config      Configuration files that services are given
+  events      Show what changes in the cluster, as it changes
 
 Nouns, each with its own verbs (minictl network --help):
   container   image   network   volume   system
@@ -74,6 +86,8 @@ Examples:
   minictl logs -f web
   minictl exec -it web sh
   minictl rm -f web
+  minictl stack up -c compose.yaml blog
+  minictl service scale web=10
 
 `minictl COMMAND --help` tells more about one command.
 ";
@@ -144,9 +158,22 @@ pub(crate) enum Command {
     /// The machines of a cluster
     #[command(subcommand)]
     Node(NodeCommand),
-    /// Configuration files that the cluster keeps
+    /// Services of a compose file, deployed together
+    #[command(subcommand)]
+    Stack(StackCommand),
+    /// What runs for as long as it is wanted, on whatever node
+    #[command(subcommand)]
+    Service(ServiceCommand),
+    /// The single containers of services
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// What services are given and nobody else may read
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// Configuration files that services are given
     #[command(subcommand)]
     Config(ConfigCommand),
+    Events(events::Args),
     /// Names for daemons elsewhere
     #[command(subcommand)]
     Context(ContextCommand),
@@ -194,7 +221,12 @@ pub(crate) fn perform(command: Command, context: &Context) -> Outcome {
         Command::Version(args) => return system::version::version(args, context),
         Command::Cluster(command) => return cluster::perform(command, context),
         Command::Node(command) => return node::perform(command, context),
+        Command::Stack(command) => return stack::perform(command, context),
+        Command::Service(command) => return service::perform(command, context),
+        Command::Task(command) => return task::perform(command, context),
+        Command::Secret(command) => return secret::perform(command, context),
         Command::Config(command) => return config::perform(command, context),
+        Command::Events(args) => return events::events(&args, context),
         Command::Context(command) => return contexts::perform(command),
         Command::Lab(command) => return lab::perform(command, &lab::cluster::Daemons),
         Command::Internal(command) => return internal::perform(command, context),

@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use api::v1::BackupRequest;
-use api::v1::control_client::ControlClient;
 use tonic::Status;
 
 use crate::context::Context;
@@ -67,7 +66,7 @@ fn finish(file: &File, draft: &Path, path: &Path) -> io::Result<()> {
 
 fn fetch(client: &Client, to: &mut impl Write) -> Result<(), Failure> {
     client.carry_out(async |channel| {
-        let mut chunks = ControlClient::new(channel)
+        let mut chunks = api::control(channel)
             .backup(BackupRequest {})
             .await?
             .into_inner();

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use api::v1::control_client::ControlClient;
 use api::v1::{ClusterView, GetClusterRequest, RotateRootRequest};
 
 use crate::context::Context;
@@ -29,7 +28,7 @@ pub(crate) fn ca(args: &Args, context: &Context) -> Outcome {
     let client = Client::of(context)?;
     if args.rotate {
         client.ask(RotateRootRequest {}, |channel, request| async move {
-            ControlClient::new(channel).rotate_root(request).await
+            api::control(channel).rotate_root(request).await
         })?;
         if args.detach {
             return Ok(0);
@@ -47,6 +46,6 @@ pub(crate) fn ca(args: &Args, context: &Context) -> Outcome {
 
 fn cluster(client: &Client) -> Result<ClusterView, Failure> {
     client.ask(GetClusterRequest {}, |channel, request| async move {
-        ControlClient::new(channel).get_cluster(request).await
+        api::control(channel).get_cluster(request).await
     })
 }

@@ -1,6 +1,5 @@
 //! `minictl cluster join-token`.
 
-use api::v1::control_client::ControlClient;
 use api::v1::{GetJoinTokensRequest, RotateJoinTokenRequest};
 use model::NodeRole;
 
@@ -37,11 +36,11 @@ pub(crate) fn join_token(args: &Args, context: &Context) -> Outcome {
             role: args.role.into(),
         };
         client.ask(asked, |channel, request| async move {
-            ControlClient::new(channel).rotate_join_token(request).await
+            api::control(channel).rotate_join_token(request).await
         })?
     } else {
         client.ask(GetJoinTokensRequest {}, |channel, request| async move {
-            ControlClient::new(channel).get_join_tokens(request).await
+            api::control(channel).get_join_tokens(request).await
         })?
     };
     let tokens = reply.tokens.unwrap_or_default();

@@ -1,6 +1,5 @@
 //! `minictl cluster status`.
 
-use api::v1::control_client::ControlClient;
 use api::v1::{GetStatusRequest, ManagerStatus, StatusReply};
 use serde_json::{Value, json};
 
@@ -51,7 +50,7 @@ pub(crate) struct Args {
 pub(crate) fn status(args: &Args, context: &Context) -> Outcome {
     let reply: StatusReply = Client::of(context)?
         .ask(GetStatusRequest {}, |channel, request| async move {
-            ControlClient::new(channel).get_status(request).await
+            api::control(channel).get_status(request).await
         })?;
     let mut rows: Vec<Value> = reply.managers.iter().map(row).collect();
     rows.sort_by_key(|row| row["Manager"].to_string());

@@ -1,6 +1,5 @@
 //! `minictl cluster unlock-key`.
 
-use api::v1::control_client::ControlClient;
 use api::v1::{GetUnlockKeyRequest, UpdateClusterRequest};
 
 use super::init::unlocking;
@@ -29,12 +28,12 @@ pub(crate) fn unlock_key(args: &Args, context: &Context) -> Outcome {
             ..UpdateClusterRequest::default()
         };
         client.ask(asked, |channel, request| async move {
-            ControlClient::new(channel).update_cluster(request).await
+            api::control(channel).update_cluster(request).await
         })?;
     }
     let key = client
         .ask(GetUnlockKeyRequest {}, |channel, request| async move {
-            ControlClient::new(channel).get_unlock_key(request).await
+            api::control(channel).get_unlock_key(request).await
         })?
         .key;
     if key.is_empty() {

@@ -1,6 +1,5 @@
 //! `minictl cluster update`.
 
-use api::v1::control_client::ControlClient;
 use api::v1::{GetClusterRequest, GetUnlockKeyRequest, UpdateClusterRequest};
 
 use super::init::unlocking;
@@ -26,7 +25,7 @@ pub(crate) fn update(args: &Args, context: &Context) -> Outcome {
     }
     let client = Client::of(context)?;
     let cluster = client.ask(GetClusterRequest {}, |channel, request| async move {
-        ControlClient::new(channel).get_cluster(request).await
+        api::control(channel).get_cluster(request).await
     })?;
     let mut spec = cluster.spec.unwrap_or_default();
     let locked = spec.autolock;
@@ -39,12 +38,12 @@ pub(crate) fn update(args: &Args, context: &Context) -> Outcome {
         rotate_unlock_key: false,
     };
     client.ask(asked, |channel, request| async move {
-        ControlClient::new(channel).update_cluster(request).await
+        api::control(channel).update_cluster(request).await
     })?;
     print("Cluster updated.\n")?;
     if locks {
         let key = client.ask(GetUnlockKeyRequest {}, |channel, request| async move {
-            ControlClient::new(channel).get_unlock_key(request).await
+            api::control(channel).get_unlock_key(request).await
         })?;
         print(&unlocking(&key.key))?;
     }

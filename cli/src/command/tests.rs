@@ -140,6 +140,8 @@ fn dockers_spellings_are_understood() {
     check(
         "minictl network create -d bridge --subnet 10.1.0.0/24 --gateway 10.1.0.1 --internal --label a=b -o mtu=1400 n",
     );
+    check("minictl network create -d overlay --attachable --opt encrypted --subnet 10.9.0.0/16 n");
+    check("minictl network create --scope swarm n");
     check("minictl network rm a b");
     check("minictl network ls -q --no-trunc");
     check("minictl volume create");
@@ -153,6 +155,58 @@ fn dockers_spellings_are_understood() {
     check("minictl version -f json");
     check("minictl --data-root /d --run-root /r --cgroup-parent p --insecure-registry r:5000 ps");
     check("minictl ps --data-root /d");
+    check("minictl stack deploy -c compose.yml blog");
+    check(
+        "minictl stack deploy --compose-file a.yml -c b.yml --prune --resolve-image never --with-registry-auth -d blog",
+    );
+    check(
+        "minictl stack up -f - --profile dev --env-file x --wait-timeout 90 --allow-dip --dry-run",
+    );
+    check("minictl stack up --detach=false");
+    check("minictl stack plan");
+    check("minictl stack ls --format json");
+    check("minictl stack ps --no-trunc -f desired-state=running -q blog");
+    check("minictl stack services -q blog");
+    check("minictl stack rm blog shop");
+    check("minictl stack rollback --to 3 -d blog");
+    check("minictl stack logs -f blog");
+    check("minictl service create --name web --replicas 3 -p 8080:80 --detach nginx nginx -g x");
+    check(
+        "minictl service create --mode global --mount type=bind,source=/a,target=/b -e A=1 --env B a",
+    );
+    check(
+        "minictl service create --network n --secret s --config c --constraint node.role==worker -q a",
+    );
+    check(
+        "minictl service create --limit-cpu .5 --limit-memory 64m --restart-condition none --update-delay 1s a",
+    );
+    check(
+        "minictl service create --hostname h --user 1 --workdir / --dns 1.1.1.1 --endpoint-mode dnsrr a --flag-of-its-own",
+    );
+    check(
+        "minictl service update --image nginx:2 --args x --force --env-add A=1 --env-rm B --publish-rm 80 web",
+    );
+    check("minictl service update --rollback -d web");
+    check(
+        "minictl service update --replicas 2 --health-cmd true --with-registry-auth --no-resolve-image web",
+    );
+    check("minictl service ls -q -f name=web");
+    check("minictl service ps -q --no-resolve a b");
+    check("minictl service inspect --pretty web");
+    check(
+        "minictl service logs -f --tail 5 --since 1h --timestamps --no-trunc --no-task-ids --raw web",
+    );
+    check("minictl service scale -d a=1 b=2");
+    check("minictl service rollback -q web");
+    check("minictl service rm a b");
+    check("minictl service exec -it -e A=1 -u root -w / web sh -c ls");
+    check("minictl task inspect a");
+    check("minictl task ps");
+    check("minictl secret create -l a=b s -");
+    check("minictl secret create s");
+    check("minictl secret rm a b");
+    check("minictl events -f type=task --since 5");
+    check("minictl node ps --no-trunc -f name=web self");
     check("minictl internal cleanup 0123");
     check("minictl internal resolver");
 }
@@ -175,9 +229,25 @@ fn what_docker_refuses_is_refused() {
     check("minictl rm", ErrorKind::MissingRequiredArgument);
     check("minictl frobnicate", ErrorKind::InvalidSubcommand);
     check(
-        "minictl network create -d overlay n",
+        "minictl network create -d macvlan n",
         ErrorKind::InvalidValue,
     );
+    check("minictl service create", ErrorKind::MissingRequiredArgument);
+    check(
+        "minictl service create --limit-cpu x a",
+        ErrorKind::ValueValidation,
+    );
+    check(
+        "minictl service create --log-driver x a",
+        ErrorKind::UnknownArgument,
+    );
+    check("minictl service exec web", ErrorKind::TooFewValues);
+    check("minictl service scale web", ErrorKind::ValueValidation);
+    check(
+        "minictl stack up --resolve-image maybe",
+        ErrorKind::ValueValidation,
+    );
+    check("minictl stack down", ErrorKind::MissingRequiredArgument);
 }
 
 #[test]
@@ -206,6 +276,17 @@ fn options_end_at_the_image() {
     );
     check("minictl run alpine -- x", &["alpine", "--", "x"], false);
     check("minictl run -- alpine -x", &["alpine", "-x"], false);
+}
+
+#[test]
+fn the_daemons_host_may_be_named_anywhere() {
+    for line in [
+        "minictl -H ssh://a service create --add-host db:10.0.0.7 nginx",
+        "minictl service create -H ssh://a --add-host db:10.0.0.7 nginx",
+    ] {
+        let line = CommandLine::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(line.global.host.as_deref(), Some("ssh://a"));
+    }
 }
 
 #[test]

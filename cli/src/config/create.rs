@@ -3,7 +3,6 @@
 use std::io::Read;
 
 use api::v1::CreateConfigRequest;
-use api::v1::control_client::ControlClient;
 use model::ConfigSpec;
 
 use crate::context::Context;
@@ -41,7 +40,7 @@ pub(crate) fn create(args: &Args, context: &Context) -> Outcome {
     };
     let asked = CreateConfigRequest { spec: Some(spec) };
     let reply = Client::of(context)?.ask(asked, |channel, request| async move {
-        ControlClient::new(channel).create_config(request).await
+        api::control(channel).create_config(request).await
     })?;
     print(&format!("{}\n", reply.config.unwrap_or_default().id))?;
     Ok(0)

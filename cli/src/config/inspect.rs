@@ -1,7 +1,6 @@
 //! `minictl config inspect`.
 
 use api::v1::GetConfigRequest;
-use api::v1::control_client::ControlClient;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -34,7 +33,7 @@ pub(crate) fn inspect(args: &Args, context: &Context) -> Outcome {
             config: name.clone(),
         };
         let reply = client.ask(asked, |channel, request| async move {
-            ControlClient::new(channel).get_config(request).await
+            api::control(channel).get_config(request).await
         })?;
         let config = reply.config.unwrap_or_default();
         if args.pretty {

@@ -1,7 +1,6 @@
 //! `minictl config ls`.
 
 use api::v1::ListConfigsRequest;
-use api::v1::control_client::ControlClient;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -44,7 +43,7 @@ pub(crate) fn list(args: &Args, context: &Context) -> Outcome {
     let asked = ListConfigsRequest {};
     let mut configs = Client::of(context)?
         .ask(asked, |channel, request| async move {
-            ControlClient::new(channel).list_configs(request).await
+            api::control(channel).list_configs(request).await
         })?
         .configs;
     configs.sort_by(|one, other| one.spec.name.cmp(&other.spec.name));

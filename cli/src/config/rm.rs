@@ -1,7 +1,6 @@
 //! `minictl config rm`.
 
 use api::v1::RemoveConfigRequest;
-use api::v1::control_client::ControlClient;
 
 use crate::context::Context;
 use crate::failure::{Outcome, for_each, print};
@@ -24,7 +23,7 @@ pub(crate) fn remove(args: &Args, context: &Context) -> Outcome {
             config: name.to_owned(),
         };
         client.ask(asked, |channel, request| async move {
-            ControlClient::new(channel).remove_config(request).await
+            api::control(channel).remove_config(request).await
         })?;
         print(&format!("{name}\n"))
     })

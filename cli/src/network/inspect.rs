@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use engine::Engine;
+use engine::{Engine, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::container::inspect::several;
 use crate::context::Context;
 use crate::failure::Outcome;
-use crate::network::predefined;
+use crate::network::{cluster, predefined};
 
 /// Show everything about networks, and who is connected
 #[derive(Debug, clap::Args)]
@@ -25,12 +25,19 @@ pub(crate) struct Args {
 /// Prints those that are there; 1 when one is not.
 pub(crate) fn inspect(args: Args, context: &Context) -> Outcome {
     let engine = context.engine()?;
-    several(&args.networks, args.format.as_deref(), |name| {
-        Ok(object_of(&engine, name)?)
-    })
+    several(
+        &args.networks,
+        args.format.as_deref(),
+        |name| match object_of(&engine, name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                cluster::find(context, name).unwrap_or_else(|| Err(error.into()))
+            }
+            found => Ok(found?),
+        },
+    )
 }
 
-/// The network of this name, in Docker's shape.
+/// The network of this host of this name, in Docker's shape.
 pub(crate) fn object_of(engine: &Engine, name: &str) -> Result<Value, engine::Error> {
     if let Some(network) = predefined::find(name) {
         return Ok(network.object());

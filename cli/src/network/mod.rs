@@ -1,5 +1,6 @@
 //! Networks: one file per verb.
 
+mod cluster;
 pub(crate) mod create;
 pub(crate) mod inspect;
 pub(crate) mod ls;

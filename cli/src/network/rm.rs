@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::failure::{Failure, Outcome, for_each, print};
-use crate::network::predefined;
+use crate::network::{cluster, predefined};
 
 /// Remove networks
 #[derive(Debug, clap::Args)]
@@ -26,8 +26,12 @@ pub(crate) fn remove(args: Args, context: &Context) -> Outcome {
             )));
         }
         match engine.remove_network(name) {
-            Err(error) if args.force && error.kind() == engine::ErrorKind::NotFound => {
-                return Ok(());
+            Err(error) if error.kind() == engine::ErrorKind::NotFound => {
+                match cluster::remove(context, name) {
+                    Some(removed) => removed?,
+                    None if args.force => return Ok(()),
+                    None => return Err(error.into()),
+                }
             }
             other => drop(other?),
         }

@@ -1,6 +1,5 @@
 //! `minictl node ls`.
 
-use api::v1::control_client::ControlClient;
 use api::v1::{ListNodesRequest, NodeView};
 use model::{Node, NodeRole};
 use serde_json::{Value, json};
@@ -65,7 +64,7 @@ pub(crate) fn list(args: &Args, context: &Context) -> Outcome {
     let client = Client::of(context)?;
     let nodes = client
         .ask(ListNodesRequest {}, |channel, request| async move {
-            ControlClient::new(channel).list_nodes(request).await
+            api::control(channel).list_nodes(request).await
         })?
         .nodes;
     // Through a manager's port the daemon tells nothing of its host.

@@ -8,7 +8,6 @@ mod ps;
 mod rm;
 mod update;
 
-use api::v1::control_client::ControlClient;
 use api::v1::{GetNodeRequest, NodeView, UpdateNodeRequest};
 use clap::Subcommand;
 use model::{Node, NodeRole, NodeSpec};
@@ -35,7 +34,7 @@ pub(crate) enum NodeCommand {
 pub(crate) fn perform(command: NodeCommand, context: &Context) -> Outcome {
     match command {
         NodeCommand::Ls(args) => ls::list(&args, context),
-        NodeCommand::Ps(args) => ps::tasks(&args, context),
+        NodeCommand::Ps(args) => ps::list(&args, context),
         NodeCommand::Inspect(args) => inspect::inspect(&args, context),
         NodeCommand::Update(args) => update::update(&args, context),
         NodeCommand::Promote(args) => promote::promote(&args, context),
@@ -66,7 +65,7 @@ fn get(client: &Client, name: &str) -> Result<(Node, NodeView), Failure> {
         node: resolve(client, name)?,
     };
     let reply = client.ask(asked, |channel, request| async move {
-        ControlClient::new(channel).get_node(request).await
+        api::control(channel).get_node(request).await
     })?;
     let view = reply.node.unwrap_or_default();
     Ok((view.node.clone().unwrap_or_default(), view))
@@ -87,7 +86,7 @@ fn change(
         spec: Some(spec),
     };
     client.ask(asked, |channel, request| async move {
-        ControlClient::new(channel).update_node(request).await
+        api::control(channel).update_node(request).await
     })?;
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! `minictl node rm`.
 
 use api::v1::RemoveNodeRequest;
-use api::v1::control_client::ControlClient;
 
 use crate::context::Context;
 use crate::failure::{Outcome, for_each, print};
@@ -28,7 +27,7 @@ pub(crate) fn remove(args: &Args, context: &Context) -> Outcome {
             force: args.force,
         };
         client.ask(asked, |channel, request| async move {
-            ControlClient::new(channel).remove_node(request).await
+            api::control(channel).remove_node(request).await
         })?;
         print(&format!("{name}\n"))
     })

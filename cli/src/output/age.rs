@@ -39,6 +39,14 @@ fn elapsed(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(gone).unwrap_or(Duration::ZERO)
 }
 
+/// The moment so many milliseconds after 1970 in RFC 3339; nothing for 0, which stands for never.
+pub(crate) fn moment_of(ms: i64) -> String {
+    match Timestamp::from_millisecond(ms) {
+        Ok(moment) if ms != 0 => moment.to_string(),
+        _ => String::new(),
+    }
+}
+
 /// The moment `text` names, seen from `now`: RFC 3339 (`2026-01-02T03:04:05Z`), a date, a date and time (UTC),
 /// seconds since 1970 (`1767323045.5`), or an age (`10m`, `1h30m`, `2d`).
 pub(crate) fn parse_moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {

@@ -2,7 +2,7 @@
 
 mod events;
 mod rate;
-mod screen;
+pub(crate) mod screen;
 mod view;
 
 use std::io::{self, IsTerminal, Write};

@@ -27,7 +27,7 @@ impl Screen {
     }
 
     /// What takes the lines drawn before away; nothing where there are none.
-    pub(super) fn erase(&mut self) -> String {
+    pub(crate) fn erase(&mut self) -> String {
         let rows = std::mem::take(&mut self.drawn);
         if rows == 0 {
             String::new()
@@ -38,7 +38,7 @@ impl Screen {
 
     /// The escape sequences of one drawing: up to the first line, each line cleared to its end and written, and what is
     /// left below cleared. Where the terminal has become narrower the old lines have wrapped, so that they take more rows.
-    pub(super) fn redraw(&mut self, lines: &[String], columns: usize) -> String {
+    pub(crate) fn redraw(&mut self, lines: &[String], columns: usize) -> String {
         let wrapped = if columns < self.columns {
             self.columns.div_ceil(columns)
         } else {

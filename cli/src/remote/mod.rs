@@ -64,27 +64,48 @@ impl Client {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
+        self.run(self.asked(question, call))
+            .map_err(|status| self.failure(&status))
+    }
+
+    /// The same within work that [`Client::run`] carries out, and with the status that tells one refusal from another.
+    pub(crate) async fn asked<Q: Clone, A, F>(
+        &self,
+        question: Q,
+        call: impl Fn(Channel, Request<Q>) -> F,
+    ) -> Result<A, Status>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
         let id = identity::new_id();
-        self.runtime.block_on(async {
-            let deadline = tokio::time::Instant::now() + PATIENCE;
-            let mut pause = FIRST_PAUSE;
-            loop {
-                let mut request = Request::new(question.clone());
-                if let Ok(id) = id.parse() {
-                    request.metadata_mut().insert(api::metadata::REQUEST_ID, id);
-                }
-                let status = match call(self.channel.clone(), request).await {
-                    Ok(response) => return Ok(response.into_inner()),
-                    Err(status) => status,
-                };
-                let again = status.code() == Code::Unavailable && absent(&status).is_none();
-                if !again || tokio::time::Instant::now() + pause > deadline {
-                    return Err(self.failure(&status));
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let mut request = Request::new(question.clone());
+            if let Ok(id) = id.parse() {
+                request.metadata_mut().insert(api::metadata::REQUEST_ID, id);
             }
-        })
+            let status = match call(self.channel.clone(), request).await {
+                Ok(response) => return Ok(response.into_inner()),
+                Err(status) => status,
+            };
+            let again = status.code() == Code::Unavailable && absent(&status).is_none();
+            if !again || tokio::time::Instant::now() + pause > deadline {
+                return Err(status);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Carries work out to its end.
+    pub(crate) fn run<A>(&self, work: impl Future<Output = A>) -> A {
+        self.runtime.block_on(work)
+    }
+
+    /// The way to the daemon itself, for streams.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
     }
 
     /// Carries out something that is more than one question and one answer.
@@ -112,7 +133,8 @@ impl Client {
         })
     }
 
-    fn failure(&self, status: &Status) -> Failure {
+    /// What a person is told of a refusal.
+    pub(crate) fn failure(&self, status: &Status) -> Failure {
         match absent(status) {
             Some(kind) => Failure::new(self.endpoint.explain(kind)),
             None => Failure::new(status.message()),

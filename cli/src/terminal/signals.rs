@@ -10,6 +10,8 @@ use std::sync::{Mutex, MutexGuard};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
 
 /// The signals that concern a foreground container: those passed on to it, and the change of window size.
 const WATCHED: [Signal; 8] = [
@@ -69,6 +71,12 @@ impl Signals {
         Ok(signals)
     }
 
+    /// The same signals for async code; to be called where a runtime is.
+    pub(crate) fn arrivals(&self) -> io::Result<Arrivals> {
+        let reader = pipe::Receiver::from_owned_fd(self.reader.try_clone()?)?;
+        Ok(Arrivals(reader))
+    }
+
     /// The next signal that has come, if any.
     pub(crate) fn next(&mut self) -> Option<Signal> {
         let mut number = [0];
@@ -77,6 +85,22 @@ impl Signals {
                 Ok(1) => return Signal::try_from(i32::from(number[0])).ok(),
                 Err(Errno::EINTR) => {}
                 _ => return None,
+            }
+        }
+    }
+}
+
+/// The watched signals, one after another, as long as they are watched.
+#[derive(Debug)]
+pub(crate) struct Arrivals(pipe::Receiver);
+
+impl Arrivals {
+    /// Waits for the next one. Given up, it loses none.
+    pub(crate) async fn next(&mut self) -> io::Result<Signal> {
+        loop {
+            let number = self.0.read_u8().await?;
+            if let Ok(signal) = Signal::try_from(i32::from(number)) {
+                return Ok(signal);
             }
         }
     }
@@ -128,5 +152,15 @@ mod tests {
         assert_eq!(signals.next(), Some(Signal::SIGUSR1));
         assert_eq!(signals.next(), Some(Signal::SIGWINCH));
         assert_eq!(signals.next(), None);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(async {
+            let mut arrivals = signals.arrivals().unwrap();
+            nix::sys::signal::raise(Signal::SIGUSR2).unwrap();
+            nix::sys::signal::raise(Signal::SIGWINCH).unwrap();
+            assert_eq!(arrivals.next().await.unwrap(), Signal::SIGUSR2);
+            assert_eq!(arrivals.next().await.unwrap(), Signal::SIGWINCH);
+        });
     }
 }
