@@ -2,6 +2,7 @@
 
 mod daemons;
 mod life;
+mod metrics;
 mod recovery;
 mod renewal;
 mod root;

@@ -20,6 +20,8 @@ pub(crate) struct Daemons {
     directory: tempfile::TempDir,
     running: BTreeMap<String, Child>,
     ports: BTreeMap<String, u16>,
+    /// Where metrics are told.
+    metrics: BTreeMap<String, u16>,
 }
 
 /// A request under an id.
@@ -41,6 +43,7 @@ impl Daemons {
             directory: tempfile::tempdir().expect("a directory"),
             running: BTreeMap::new(),
             ports: BTreeMap::new(),
+            metrics: BTreeMap::new(),
         }
     }
 
@@ -56,12 +59,18 @@ impl Daemons {
         format!("127.0.0.1:{}", self.ports[name])
     }
 
+    pub(crate) fn metrics_address(&self, name: &str) -> String {
+        format!("127.0.0.1:{}", self.metrics[name])
+    }
+
     /// Starts a daemon, for the first time or again.
     pub(crate) fn start(&mut self, name: &str) {
-        self.ports.entry(name.to_owned()).or_insert_with(|| {
-            let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-            free.local_addr().expect("its address").port()
-        });
+        for ports in [&mut self.ports, &mut self.metrics] {
+            ports.entry(name.to_owned()).or_insert_with(|| {
+                let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+                free.local_addr().expect("its address").port()
+            });
+        }
         let home = self.home(name);
         std::fs::create_dir_all(&home).expect("a directory");
         let log = std::fs::File::options()
@@ -75,6 +84,8 @@ impl Daemons {
             .arg("--run-root")
             .arg(home.join("run"))
             .args(["--name", name])
+            .args(["--metrics-address", &self.metrics_address(name)])
+            .env("MINID_LOG", "info,openraft=error,server::forward=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
