@@ -25,12 +25,12 @@ SUDO := $(if $(ROOT),,sudo)
 
 help:
 	@echo 'make build      the three binaries, optimised: $(RELEASE_BIN)/{minictl,minid,minirun}'
-	@echo 'make demo       two real images, pulled and run, and a cluster that loses its leader; nothing is left afterwards'
+	@echo 'make demo       two real images, pulled and run, a cluster that loses its leader, a stack on three nodes; nothing is left afterwards'
 	@echo "make shell      a shell on the demo's host, to try things out; nothing is left afterwards"
 	@echo 'make test       lint, unit tests and everything end to end (as root; without root, what can run without)'
 	@echo "make test-vm    what of it differs with Debian 12's kernel and cgroup v2, in a virtual machine (part of make test)"
-	@echo 'make bench      times and memory beside those of Docker, containerd, runc, crun and etcd, measured in the same run'
-	@echo "make soak       the managers' group in 6,000 simulated worlds of crashes, partitions and bad disks (SEEDS=0..6000; minutes)"
+	@echo 'make bench      times and memory beside those of Docker, Swarm, containerd, runc, crun and etcd, measured in the same run'
+	@echo "make soak       6,000 simulated worlds: the managers' group among crashes and bad disks, and services among lost nodes (SEEDS=0..6000; minutes)"
 	@echo 'make lint       rustfmt and clippy'
 	@echo "make install    minictl, minid and minirun, and minid's systemd unit, to \$$(DESTDIR)\$$(PREFIX), $(PREFIX) by default"
 	@echo 'make clean      what make built here; images stay in their cache (tests/images/build --print)'
@@ -108,17 +108,25 @@ bench: build
 	$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' $(TARGET_DIR)/release/bench $(ROWS) || status=1; \
 	$(if $(ROWS),,$(MAKE) --no-print-directory bench-cluster || status=1;) exit $$status
 
-# The second part of `bench`: the managers beside etcd. CLUSTER_ROWS='writes failover memory restart'
+# The second part of `bench`: the managers beside etcd, services beside Docker Swarm, and 10,000 nodes without containers
+# (MINI_HOLLOW_AGENTS=1000). CLUSTER_ROWS='writes failover memory restart create swarm gates scheduler hollow'
 bench-cluster: build
-	@PATH=$$PATH:/usr/sbin:/sbin command -v etcd >/dev/null || tests/setup/packages 'the benchmarks' etcd-server
+	@missing=; for peer in etcd:etcd-server dockerd:docker.io; do \
+	    PATH=$$PATH:/usr/sbin:/sbin command -v $${peer%:*} >/dev/null || missing="$$missing $${peer#*:}"; \
+	done; tests/setup/packages 'the benchmarks' $(BENCH_PACKAGES) $$missing
+	@$(SUDO) env MINI_CACHE='$(MINI_CACHE)' tests/images/build >/dev/null
 	$(CARGO) build --release --package cluster-bench
-	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) $(TARGET_DIR)/release/cluster-bench $(CLUSTER_ROWS)
+	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' MINI_HOLLOW_AGENTS=$(or $(MINI_HOLLOW_AGENTS),10000) \
+	    $(TARGET_DIR)/release/cluster-bench $(CLUSTER_ROWS)
 
 # One line for each world that went wrong, with its seed: what happens in it is the same whenever it is run.
 SEEDS ?= 0..6000
 
 soak: build-packages
-	$(CARGO) run --release --package simulation --bin soak -- --seeds $(SEEDS)
+	$(CARGO) build --release --package simulation --bin soak --package world --bin chaos
+	@status=0; \
+	$(TARGET_DIR)/release/soak --seeds $(SEEDS) || status=1; \
+	$(TARGET_DIR)/release/chaos --seeds $(SEEDS) || status=1; exit $$status
 
 install: build
 	install -D -m 755 $(RELEASE_BIN)/minid $(DESTDIR)$(PREFIX)/bin/minid

@@ -17,6 +17,16 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number below that.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end.max(1)
+    }
+
+    /// Whether something happens that happens once in so many times.
+    pub(crate) fn once_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+
     /// A number from half of that to half as much again; at least 1.
     pub(crate) fn about(&mut self, mean: u64) -> u64 {
         (mean / 2 + self.roll() % (mean + 1)).max(1)

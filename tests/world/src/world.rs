@@ -9,7 +9,7 @@ use model::{
 };
 use orchestrator::standing::{self, Standing};
 use orchestrator::{autoscale, check, service, stack};
-use store::{Change, Event, State, Transaction, View};
+use store::{Change, Event, Kind, State, Transaction, View, What};
 
 use crate::dice::Dice;
 use crate::leader::{Leader, Next, new_id};
@@ -45,6 +45,8 @@ pub struct World {
     rules: Rules,
     term: u64,
     commits: u64,
+    /// Tasks that are gone, by the reason why they were told to end.
+    ended: BTreeMap<String, u64>,
 }
 
 impl World {
@@ -64,6 +66,7 @@ impl World {
             rules: Rules::default(),
             term: 1,
             commits: 0,
+            ended: BTreeMap::new(),
         };
         world.commit(vec![Change::create(Cluster {
             id: "world".to_owned(),
@@ -455,6 +458,11 @@ impl World {
     }
 
     fn hear(&mut self, events: &[Event]) {
+        for event in events.iter().filter(|event| event.what == What::Removed) {
+            if let Kind::Task(task) = &event.object {
+                *self.ended.entry(task.reason.clone()).or_default() += 1;
+            }
+        }
         if let Some(leader) = &mut self.leader {
             leader.observe(&self.state, events);
         }
@@ -463,13 +471,18 @@ impl World {
         }
     }
 
-    fn panic(&self, what: &str) -> ! {
+    pub(crate) fn panic(&self, what: &str) -> ! {
         panic!(
             "seed {}, {} ms after the beginning, commit {}: {what}",
             self.seed,
             self.now_ms - START_MS,
             self.commits
         );
+    }
+
+    /// How many tasks were told to end for that reason.
+    pub(crate) fn ended_because(&self, reason: &str) -> u64 {
+        self.ended.get(reason).copied().unwrap_or(0)
     }
 
     /// Everything that the cluster knows.
