@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("images", &[]),
     ("network", &[]),
     ("engine", &["images", "network", "runtime"]),
+    ("worker", &["api", "engine", "model"]),
     ("lab", &["network"]),
     ("model", &[]),
     ("wal", &[]),
@@ -20,23 +21,50 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("base2histogram", &[]),
     ("consensus", &["wal"]),
     ("store", &["model"]),
+    ("orchestrator", &["model", "store"]),
     ("api", &["model"]),
     (
         "server",
-        &["api", "consensus", "identity", "model", "store", "wal"],
+        &[
+            "api",
+            "consensus",
+            "identity",
+            "model",
+            "orchestrator",
+            "store",
+            "wal",
+        ],
     ),
-    ("minid", &["api", "identity", "model", "server", "store"]),
-    ("cli", &["api", "engine", "identity", "lab", "model"]),
+    (
+        "minid",
+        &[
+            "api", "engine", "identity", "model", "server", "store", "worker",
+        ],
+    ),
+    ("compose", &["model"]),
+    (
+        "cli",
+        &["api", "compose", "engine", "identity", "lab", "model"],
+    ),
     ("tests", &[]),
     ("simulation", &["consensus", "wal"]),
+    ("world", &["model", "orchestrator", "store"]),
     (
         "cluster-bench",
-        &["api", "consensus", "identity", "model", "store", "wal"],
+        &[
+            "api",
+            "consensus",
+            "identity",
+            "model",
+            "orchestrator",
+            "store",
+            "wal",
+        ],
     ),
 ];
 
 /// Crates that decide: they know no clock, no file, no task.
-const PURE: &[&str] = &["model", "store"];
+const PURE: &[&str] = &["model", "store", "orchestrator", "world"];
 /// What gives a crate a clock, files or tasks.
 const IMPURE: &[&str] = &["tokio", "nix", "libc", "tonic", "rand"];
 
@@ -48,6 +76,9 @@ const FORBID_UNSAFE: &[&str] = &[
     "base2histogram",
     "consensus",
     "store",
+    "orchestrator",
+    "world",
+    "compose",
     "api",
     "server",
     "minid",

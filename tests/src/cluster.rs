@@ -1,13 +1,15 @@
 //! A cluster for the length of one test: real daemons, each on a host of its own in a lab, on a [`Host`] of the test.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::command::Done;
+use crate::command::{Done, Running};
 use crate::host::{Host, binary};
 use crate::leaks::hierarchies;
+use crate::registry::Registry;
 use crate::wait;
 use crate::words::Words;
 
@@ -19,6 +21,8 @@ const SETTLE: Duration = Duration::from_secs(30);
 pub struct Cluster {
     host: Host,
     name: String,
+    /// Before the lab goes, they go.
+    pub(crate) registries: Vec<Registry>,
 }
 
 impl Cluster {
@@ -36,7 +40,11 @@ impl Cluster {
         let mut host = Host::start()?;
         let name = host.cgroup_parent().trim_start_matches("/mini-").to_owned();
         host.set("MINI_LAB_ROOT", host.path("labs").display().to_string());
-        let cluster = Cluster { host, name };
+        let cluster = Cluster {
+            host,
+            name,
+            registries: Vec::new(),
+        };
         let (managers, workers) = (managers.to_string(), workers.to_string());
         let mut words = vec!["--managers", &managers, "--workers", &workers];
         words.extend(more);
@@ -70,6 +78,26 @@ impl Cluster {
     #[track_caller]
     pub fn sh(&self, node: &str, script: &str) -> Done {
         self.lab("exec", [node, "--", "sh", "-ec", script])
+    }
+
+    /// The lab's name.
+    pub fn lab_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Any program, to be started on a node.
+    pub fn command(&self, node: &str, program: &str) -> Command {
+        let mut command = self.host.command(binary("minictl"));
+        command.args(["lab", "exec", "--name", &self.name, node, "--", program]);
+        command
+    }
+
+    /// `minictl` on a node, beside the test.
+    #[track_caller]
+    pub fn spawn(&self, node: &str, words: impl Words) -> Running {
+        let mut command = self.command(node, "minictl");
+        command.args(words.words());
+        Running::start(command)
     }
 
     /// Keeps a configuration file of this name, asked on that node.
@@ -190,6 +218,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        self.registries.clear();
         let down = self.lab("down", [""; 0]);
         if std::thread::panicking() {
             return;

@@ -8,6 +8,7 @@
 
 pub mod bundle;
 pub mod cluster;
+pub mod cluster_registry;
 pub mod command;
 pub mod fake;
 pub mod host;

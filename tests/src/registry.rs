@@ -29,11 +29,23 @@ impl Registry {
     /// Starts one in `spaces` on a port of the loopback, with its storage below `directory`; with `auth` it wants [`USER`] and
     /// [`PASSWORD`].
     pub fn start(spaces: &Spaces, directory: &Path, port: u16, auth: Option<()>) -> Registry {
+        let mut command = Command::new("docker-registry");
+        spaces.place(&mut command);
+        let registry = Registry::spawn(command, directory, port, auth);
+        spaces.enter(|| {
+            wait::eventually("docker-registry listens", || {
+                TcpStream::connect(&registry.address).ok()
+            });
+        });
+        registry
+    }
+
+    /// The same by a command that starts the program wherever it shall be; it may not listen yet.
+    pub fn spawn(mut command: Command, directory: &Path, port: u16, auth: Option<()>) -> Registry {
         let storage = directory.join("docker/registry/v2");
         fs::create_dir_all(storage.join("blobs/sha256")).expect("the registry's storage");
         fs::create_dir_all(storage.join("repositories")).expect("the registry's storage");
         let address = format!("127.0.0.1:{port}");
-        let mut command = Command::new("docker-registry");
         command
             .arg("serve")
             .arg(images::repository().join("tests/images/registry.yml"));
@@ -52,21 +64,14 @@ impl Registry {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        spaces.place(&mut command);
         let server = command
             .spawn()
             .expect("docker-registry starts (make images, or its Debian package)");
-        let registry = Registry {
+        Registry {
             server,
             storage,
             address,
-        };
-        spaces.enter(|| {
-            wait::eventually("docker-registry listens", || {
-                TcpStream::connect(&registry.address).ok()
-            });
-        });
-        registry
+        }
     }
 
     /// Its process id.

@@ -145,6 +145,11 @@ impl From<images::StoreError> for Error {
 }
 
 impl Error {
+    /// Whether a registry wants a name and a password, or others than it was given.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, Error::Image(error) if error.kind() == images::ErrorKind::Unauthorized)
+    }
+
     /// Of which kind this is.
     pub fn kind(&self) -> ErrorKind {
         match self {

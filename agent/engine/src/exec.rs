@@ -114,7 +114,7 @@ fn process(
     process.set_env(Some(spec::env(&config, &hostname, &identity.home)));
     process.set_cwd(config.workdir);
     process.set_capabilities(Some(spec::capability_sets(&capabilities)));
-    process.set_rlimits(None);
+    process.set_rlimits(Some(spec::rlimits(record, host)?));
     process.set_no_new_privileges(Some(spec::no_new_privileges(&record.spec.security_opt)));
     Ok(process)
 }

@@ -441,6 +441,7 @@ fn values_of_extensions() {
         "x-schedule",
         "has 4 fields",
     );
+    service("x-rebalance: often", "x-rebalance", "often");
     service("x-autoscale: {max: 3}", "x-autoscale", "must have a target");
     service(
         "x-autoscale: {min: 3, max: 2, cpu: 60%}",

@@ -422,6 +422,26 @@ fn mounts() {
 }
 
 #[test]
+fn tasks_are_spread_anew_where_that_is_asked_for() {
+    check(
+        |spec| spec.task.placement.rebalance,
+        vec![
+            ("", false),
+            ("x-rebalance: true", true),
+            ("deploy: {placement: {x-rebalance: true}}", true),
+            (
+                "x-rebalance: true\ndeploy: {placement: {max_replicas_per_node: 2}}",
+                true,
+            ),
+            (
+                "x-rebalance: true\ndeploy: {placement: {x-rebalance: false}}",
+                false,
+            ),
+        ],
+    );
+}
+
+#[test]
 fn extensions() {
     check(
         |spec| {

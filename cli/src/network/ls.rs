@@ -31,7 +31,7 @@ pub(crate) struct Args {
 }
 
 /// The label of a network that a task of the cluster needs here.
-const OF_CLUSTER: &str = "mini.network.id";
+pub(super) const OF_CLUSTER: &str = "mini.network.id";
 
 const COLUMNS: Columns = Columns {
     all: &[

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::failure::{Failure, Outcome, for_each, print};
+use crate::network::ls::OF_CLUSTER;
 use crate::network::{cluster, predefined};
 
 /// Remove networks
@@ -24,6 +25,13 @@ pub(crate) fn remove(args: Args, context: &Context) -> Outcome {
             return Err(Failure::new(format!(
                 "{name} is a predefined network: it can't be removed"
             )));
+        }
+        // What this host has of one of the cluster's goes with that.
+        let local = engine.network(name).ok();
+        let shared = local.and_then(|network| network.labels.get(OF_CLUSTER).cloned());
+        if let Some(removed) = shared.and_then(|id| cluster::remove(context, &id)) {
+            removed?;
+            return print(&format!("{name}\n"));
         }
         match engine.remove_network(name) {
             Err(error) if error.kind() == engine::ErrorKind::NotFound => {

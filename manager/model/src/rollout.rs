@@ -27,6 +27,9 @@ pub struct Rollout {
     /// When the last slot was begun: the pause between two batches counts from its success.
     #[prost(int64, tag = "8")]
     pub last_batch_ms: i64,
+    /// Why it returns to what was before, for people; empty when a person asked for it.
+    #[prost(string, tag = "9")]
+    pub reason: String,
 }
 
 /// What a rollout does.

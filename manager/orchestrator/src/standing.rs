@@ -192,17 +192,12 @@ fn reasons(
             *told.entry(what).or_default() += 1;
         }
     }
-    // What failed before is told as long as the slot is not as it should be, and by a rollout until the next one.
+    // What failed before is told as long as the slot is not as it should be.
     if !standing.converged {
-        let is_line = |task: &&Task| lines.iter().any(|line| line.id == task.id);
-        let failed = failed(view, service).filter(|task| !is_line(task));
-        let failed: BTreeMap<&str, &Task> = before(tasks, lines)
-            .into_iter()
-            .chain(failed)
-            .map(|task| (task.id.as_str(), task))
-            .collect();
-        for what in failed.into_values().filter_map(failure) {
-            *told.entry(what).or_default() += 1;
+        for task in before(tasks, lines) {
+            if let Some(what) = failure(task) {
+                *told.entry(what).or_default() += 1;
+            }
         }
     }
     reasons.extend(told.into_iter().map(|(what, count)| match count {
@@ -231,15 +226,6 @@ fn progress_of(state: RolloutState) -> &'static str {
         RolloutState::RollbackPaused => "rollback paused",
         RolloutState::RolledBack => "rolled back",
     }
-}
-
-/// The tasks that a rollout counts as failed, as far as they are remembered.
-fn failed<'a>(view: &'a View, service: &'a Service) -> impl Iterator<Item = &'a Task> {
-    let rollout = service.rollout.iter();
-    let rollout = rollout.filter(|rollout| rollout.state() != RolloutState::Completed);
-    let ids = rollout.flat_map(|rollout| &rollout.failed);
-    ids.filter_map(|id| view.tasks().get(id))
-        .map(|task| &**task)
 }
 
 /// What a task that is to run waits for, or suffers from.
@@ -271,7 +257,8 @@ fn before<'a>(tasks: &Slots<'a>, lines: &[&Task]) -> Vec<&'a Task> {
     found
 }
 
-fn failure(task: &Task) -> Option<String> {
+/// How a task has failed, if it has: `rejected: image x not found`.
+pub(crate) fn failure(task: &Task) -> Option<String> {
     let status = &task.status;
     match status.state() {
         TaskState::Failed | TaskState::Rejected | TaskState::Orphaned => {}

@@ -122,7 +122,7 @@ fn process(input: &Input<'_>) -> Result<Process> {
         spec,
         &input.host.capabilities,
     ))));
-    process.set_rlimits(Some(rlimits(input)?));
+    process.set_rlimits(Some(rlimits(input.record, input.host)?));
     process.set_no_new_privileges(Some(no_new_privileges(&spec.security_opt)));
     process.set_oom_score_adj(spec.oom_score_adj);
     Ok(process)
@@ -180,7 +180,8 @@ fn refused(error: OciSpecError) -> Error {
     Error::Invalid(error.to_string())
 }
 
-fn rlimits(input: &Input<'_>) -> Result<Vec<PosixRlimit>> {
+/// Those of every process of a container, the first and what is executed later.
+pub(crate) fn rlimits(record: &Record, host: &Host) -> Result<Vec<PosixRlimit>> {
     let limit = |kind: PosixRlimitType, soft: u64, hard: u64| {
         PosixRlimitBuilder::default()
             .typ(kind)
@@ -189,11 +190,11 @@ fn rlimits(input: &Input<'_>) -> Result<Vec<PosixRlimit>> {
             .build()
             .map_err(refused)
     };
-    let ulimits = &input.record.spec.ulimits;
+    let ulimits = &record.spec.ulimits;
     let mut result = Vec::new();
     if !ulimits.iter().any(|ulimit| ulimit.name == "nofile") {
         // Not that of whoever happens to call us.
-        let files = input.host.open_files.min(OPEN_FILES);
+        let files = host.open_files.min(OPEN_FILES);
         result.push(limit(PosixRlimitType::RlimitNofile, files, files)?);
     }
     for ulimit in ulimits {

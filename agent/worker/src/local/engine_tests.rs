@@ -253,6 +253,8 @@ async fn a_secret_is_read_in_the_container_and_lies_in_memory() {
         found.lines().all(|path| path.ends_with("/log")),
         "on disk: {found}"
     );
+    let left = bench.dir.path().join("run/secrets/t1");
+    assert!(!left.exists(), "it is forgotten with the end of the task");
     executor.remove("t1", Some(&id)).await.unwrap();
     assert!(!bench.dir.path().join("run/secrets").exists());
 }

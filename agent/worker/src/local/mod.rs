@@ -128,6 +128,7 @@ impl EngineExecutor {
         let id = container.to_owned();
         let wait = move |inner: &Inner| {
             absent(inner.engine.wait(&id))?;
+            inner.forget_files(&id)?;
             inner.look(&id)
         };
         self.blocking("waiting for a container", wait).await
@@ -143,6 +144,16 @@ impl Inner {
                 seen: Seen::Nothing,
                 addresses: Vec::new(),
             }),
+        }
+    }
+
+    /// What has ended needs its files in memory no more: who starts it writes them again.
+    fn forget_files(&self, container: &str) -> Result<(), Failure> {
+        let found = absent(self.engine.container(container))?;
+        let labels = found.as_ref().map(|found| &found.record.labels);
+        match labels.and_then(|labels| labels.get(TASK_LABEL)) {
+            Some(task) => self.files.remove(task),
+            None => Ok(()),
         }
     }
 

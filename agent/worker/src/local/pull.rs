@@ -113,7 +113,13 @@ impl Pulls {
             .await
             .map_err(|_| interrupted())?;
         self.count(pulled.is_ok(), begun.elapsed());
-        Ok(pulled?)
+        match pulled {
+            Err(error) if error.is_unauthorized() => Err(Failure::Invalid(format!(
+                "{}, then deploy the service with --with-registry-auth",
+                Failure::from(error)
+            ))),
+            pulled => Ok(pulled?),
+        }
     }
 }
 

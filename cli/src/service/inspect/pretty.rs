@@ -178,7 +178,11 @@ fn scaling(page: &mut Page, service: &Service) {
 
 fn placement(page: &mut Page, service: &Service) {
     let of = &service.spec.task.placement;
-    page.line("Placement", &of.constraints.join(", "));
+    let more = !of.preferences.is_empty() || of.max_replicas_per_node > 0 || of.rebalance;
+    match of.constraints.is_empty() && more {
+        true => page.head("Placement"),
+        false => page.line("Placement", &of.constraints.join(", ")),
+    }
     page.list_under(
         "Spread over",
         of.preferences.iter().map(|of| of.over.clone()),
@@ -284,9 +288,36 @@ fn endpoint(page: &mut Page, service: &Service, networks: &[Network]) {
 
 #[cfg(test)]
 mod tests {
-    use model::{Dependency, DependencyCondition, Latch, PortSpec};
+    use model::{Autoscale, Autoscaled, Dependency, DependencyCondition, Latch, PortSpec};
 
     use super::*;
+
+    #[test]
+    fn what_moves_and_scales_it_is_told() {
+        let mut service = Service::default();
+        service.spec.task.placement.rebalance = true;
+        service.spec.autoscale = Some(Autoscale {
+            min: 2,
+            max: 9,
+            cpu: 0.6,
+            ..Autoscale::default()
+        });
+        service.autoscaled = Some(Autoscaled {
+            at_ms: 1_700_000_000_000,
+            from: 2,
+            to: 5,
+            reason: "cpu 150% of 1 cpu, target 60%: 2 -> 5".to_owned(),
+        });
+        let text = text(&service, &ServiceView::default(), &[]);
+        for line in [
+            "Placement:\n Rebalance:     when a node joins\n",
+            "Autoscale:      2 to 9, cpu 60%\n",
+            " Last:          2 -> 5 at 2023-11-14",
+            ": cpu 150% of 1 cpu, target 60%",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
 
     #[test]
     fn what_is_there_is_told_and_no_more() {

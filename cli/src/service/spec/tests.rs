@@ -421,6 +421,18 @@ fn an_update_changes_what_was_given_and_nothing_else() {
         "[][]",
     );
     check(
+        "--rebalance a",
+        "--replicas 5",
+        |spec| spec.task.placement.rebalance.to_string(),
+        "true",
+    );
+    check(
+        "--rebalance a",
+        "--rebalance=false",
+        |spec| spec.task.placement.rebalance.to_string(),
+        "false",
+    );
+    check(
         "--autoscale max=3,cpu=50% a",
         "--autoscale none",
         |spec| format!("{:?}", spec.autoscale),

@@ -175,6 +175,11 @@ impl Lines {
             &most.0.to_string(),
             &most.1.to_string(),
         );
+        self.value(
+            "rebalance",
+            &was.rebalance.to_string(),
+            &is.rebalance.to_string(),
+        );
         self.differs("platforms", was.platforms != is.platforms);
         let networks = |task: &TaskSpec| -> Vec<String> {
             let networks = task.networks.iter();

@@ -191,6 +191,10 @@ fn keep_two<'a>(
         }
         Condition::Well => {
             let overlap = rules.may_overlap(older.revision, newest.revision);
+            if overlap && is_needless(draft, rules, older, newest) {
+                draft.end(newest, TaskState::Shutdown, "the older task stays");
+                return true;
+            }
             if serves(draft.view, newest) || !overlap {
                 let reason = match newest.revision == older.revision {
                     true if rules.rebalances() && is_well(draft, rules, older) => REASON.to_owned(),
@@ -245,6 +249,14 @@ fn never_started(rules: &Rules<'_>, task: &Task) -> bool {
         && task.desired_state() < TaskState::Running
         && !rules.may_start(task.revision)
         && !rules.has_started(task.revision)
+}
+
+/// Whether a task that waits is to take the place of one that could not stay, and now can.
+fn is_needless(draft: &Draft<'_, '_>, rules: &Rules<'_>, older: &Task, newest: &Task) -> bool {
+    newest.revision == older.revision
+        && newest.desired_state() < TaskState::Running
+        && !rules.rebalances()
+        && is_well(draft, rules, older)
 }
 
 fn is_well(draft: &Draft<'_, '_>, rules: &Rules<'_>, task: &Task) -> bool {

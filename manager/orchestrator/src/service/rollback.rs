@@ -65,6 +65,7 @@ pub(super) fn by_itself(draft: &mut Draft<'_, '_>, failed: &Rollout, reason: &st
     draft.service.previous = None;
     if let Some(rollout) = &mut draft.service.rollout {
         rollout.message = format!("returns to revision {}: {reason}", failed.from);
+        reason.clone_into(&mut rollout.reason);
     }
 }
 

@@ -1,5 +1,7 @@
 //! A rollout is carried on: what [`crate::rollout`] decides is done to the slots of the service.
 
+use std::collections::BTreeSet;
+
 use model::{RestartCondition, Rollout, RolloutState, Task, TaskState};
 
 use super::draft::Draft;
@@ -9,6 +11,7 @@ use super::rollback;
 use super::rules::{Rules, pacing};
 use super::slots::{Line, is_meant, is_over, name, serves};
 use crate::rollout::{self, Gate, Progress, SLOW_MS, Situation, Stage, Verdict};
+use crate::standing::failure;
 
 /// A slot after it was kept.
 #[derive(Clone, Copy)]
@@ -82,10 +85,15 @@ pub(super) fn roll<'a>(
                 RolloutState::RollingBack => RolloutState::RollbackPaused,
                 _ => RolloutState::Paused,
             });
-            rollout.message = format!("{reason}; {progress}");
+            let because = because(draft, &rollout);
+            rollout.message = match rollout.reason.as_str() {
+                "" => format!("{reason}{because}; {progress}"),
+                first => format!("{reason}{because}; {progress}; it was to return because {first}"),
+            };
         }
         Verdict::RollBack(reason) => {
             let failed = rollout.clone();
+            let reason = format!("{reason}{}", because(draft, &rollout));
             draft.service.rollout = Some(rollout);
             rollback::by_itself(draft, &failed, &reason);
             return;
@@ -97,13 +105,29 @@ pub(super) fn roll<'a>(
                 false => RolloutState::Completed,
             });
             rollout.completed_ms = now_ms;
-            rollout.message = match returned {
-                true => format!("returned from revision {} to {}", rollout.from, rollout.to),
-                false => String::new(),
+            rollout.message = match (returned, rollout.reason.as_str()) {
+                (false, _) => String::new(),
+                (true, "") => format!("returned from revision {} to {}", rollout.from, rollout.to),
+                (true, reason) => format!(
+                    "returned from revision {} to {}: {reason}",
+                    rollout.from, rollout.to
+                ),
             };
         }
     }
     draft.service.rollout = Some(rollout);
+}
+
+/// What is known of its failures, each thing once: ` (rejected: image x not found)`.
+fn because(draft: &Draft<'_, '_>, rollout: &Rollout) -> String {
+    let tasks = rollout.failed.iter();
+    let tasks = tasks.filter_map(|id| draft.view.tasks().get(id));
+    let known = tasks.filter_map(|task| failure(task));
+    let known: BTreeSet<String> = known.filter(|what| what.contains(": ")).collect();
+    match known.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", known.into_iter().collect::<Vec<_>>().join("; ")),
+    }
 }
 
 /// The rollout, if it moves.

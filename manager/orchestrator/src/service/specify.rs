@@ -207,6 +207,7 @@ fn resume(service: &mut Service, now_ms: i64) -> bool {
     };
     service.rollout = Some(Rollout {
         state: state.into(),
+        reason: rollout.reason.clone(),
         ..begun(rollout.from, rollout.to, now_ms)
     });
     true

@@ -17,6 +17,7 @@ use tonic::Status;
 
 use super::FromLogs;
 use super::merge::Merge;
+use crate::clock::now_ms;
 use crate::manager::Manager;
 use crate::services::find;
 use follow::Wanted;
@@ -52,6 +53,7 @@ pub(crate) async fn logs(
         labels: BTreeMap::new(),
         started: BTreeMap::new(),
         drawn: 0,
+        begun_ms: now_ms(),
     };
     tokio::spawn(collector.run());
     Ok(ReceiverStream::new(hears))
@@ -109,6 +111,8 @@ struct Collector {
     /// By task id.
     started: BTreeMap<String, Progress>,
     drawn: usize,
+    /// When it was asked: milliseconds since 1970 (UTC).
+    begun_ms: i64,
 }
 
 impl Collector {
@@ -160,7 +164,14 @@ impl Collector {
                 continue;
             }
             let label = follow::label(view, &task);
-            match source::start(&self.manager, view, &task, &self.asked, progress.last_ns) {
+            match source::start(
+                &self.manager,
+                view,
+                &task,
+                &self.asked,
+                progress.last_ns,
+                self.begun_ms,
+            ) {
                 Ok(mut source) => {
                     self.drawn += 1;
                     source.number = self.drawn;

@@ -100,7 +100,10 @@ impl Group {
     /// One that does not lead.
     fn follower(&self) -> &Manager {
         let leader = self.leader();
-        let other = self.managers.iter().find(|(name, _)| Some(**name) != leader);
+        let other = self
+            .managers
+            .iter()
+            .find(|(name, _)| Some(**name) != leader);
         &other.expect("a follower").1.0
     }
 
@@ -151,8 +154,18 @@ async fn the_leader_is_lost_and_nobody_notices_but_the_managers() {
     let asked = CreateServiceRequest { spec: Some(web) };
     control.create_service(asked).await.expect("created");
     group.until("web runs", |view| runs(view, "web", 6)).await;
-    let web = group.view().services().named("web").expect("web").id.clone();
-    let before: Vec<String> = group.view().tasks_of(&web).map(|task| task.id.clone()).collect();
+    let web = group
+        .view()
+        .services()
+        .named("web")
+        .expect("web")
+        .id
+        .clone();
+    let before: Vec<String> = group
+        .view()
+        .tasks_of(&web)
+        .map(|task| task.id.clone())
+        .collect();
     // A stack is on its way, a task fails that nobody has heard of, and the leader is gone.
     let services = (0..SERVICES).map(|number| spec(&format!("big_s{number}"), 2));
     let asked = DeployStackRequest {
@@ -178,12 +191,13 @@ async fn the_leader_is_lost_and_nobody_notices_but_the_managers() {
         let name = format!("big_s{number}");
         group.until(&name, |view| runs(view, &name, 2)).await;
     }
-    group.until("web runs again", |view| {
-        let failed = view.tasks().get(&before[0]);
-        let told = failed.is_none_or(|task| task.status.state() == TaskState::Failed);
-        told && runs(view, "web", 6)
-    })
-    .await;
+    group
+        .until("web runs again", |view| {
+            let failed = view.tasks().get(&before[0]);
+            let told = failed.is_none_or(|task| task.status.state() == TaskState::Failed);
+            told && runs(view, "web", 6)
+        })
+        .await;
     let view = group.view();
     let now: Vec<String> = view
         .tasks_of(&web)
@@ -202,9 +216,17 @@ async fn the_leader_is_lost_and_nobody_notices_but_the_managers() {
     let processes = lock(&processes);
     assert_eq!(processes.doubled, Vec::<String>::new());
     assert_eq!(processes.count(), 6 + 2 * SERVICES);
-    let again: Vec<_> = processes.starts.iter().filter(|(_, times)| **times > 1).collect();
+    let again: Vec<_> = processes
+        .starts
+        .iter()
+        .filter(|(_, times)| **times > 1)
+        .collect();
     assert!(again.is_empty(), "started more than once: {again:?}");
     // The one that failed has a successor; all others were started once.
     assert_eq!(processes.starts.len(), 7 + 2 * SERVICES);
-    assert!(processes.sessions.values().all(|begun| *begun >= 2), "{:?}", processes.sessions);
+    assert!(
+        processes.sessions.values().all(|begun| *begun >= 2),
+        "{:?}",
+        processes.sessions
+    );
 }

@@ -38,8 +38,5 @@ async fn a_node_and_a_person_are_told_of_all_that_there_is() {
         assert!(bytes > 4 << 20);
     }
     let listed = place.control.list_configs(ListConfigsRequest {}).await;
-    assert_eq!(
-        listed.expect("listed").into_inner().configs.len(),
-        CONFIGS
-    );
+    assert_eq!(listed.expect("listed").into_inner().configs.len(), CONFIGS);
 }

@@ -208,9 +208,10 @@ impl Node {
     fn fail(&mut self) {
         let failing: Vec<String> = {
             let processes = lock(&self.processes);
-            let live = self.tasks.iter().filter(|(_, (_, status))| {
-                status.state() == TaskState::Running
-            });
+            let live = self
+                .tasks
+                .iter()
+                .filter(|(_, (_, status))| status.state() == TaskState::Running);
             live.map(|(id, _)| id.clone())
                 .filter(|id| processes.failing.contains(id))
                 .collect()

@@ -57,11 +57,11 @@ async fn a_busy_service_grows_twice_and_an_idle_one_shrinks() {
     place.running("web", 2).await;
     let calm = [busy(&nodes.0, 0.5), busy(&nodes.1, 0.5)];
     tokio::time::sleep(Duration::from_millis(500)).await;
-    calm.map(|telling| telling.abort());
+    calm.iter().for_each(tokio::task::JoinHandle::abort);
     let storm = [busy(&nodes.0, 0.75), busy(&nodes.1, 0.75)];
     place.running("web", 3).await;
     place.running("web", 5).await;
-    storm.map(|telling| telling.abort());
+    storm.iter().for_each(tokio::task::JoinHandle::abort);
     let asked = GetServiceRequest {
         service: "web".to_owned(),
     };
@@ -78,5 +78,5 @@ async fn a_busy_service_grows_twice_and_an_idle_one_shrinks() {
         })
         .await;
     place.running("web", 3).await;
-    idle.map(|telling| telling.abort());
+    idle.iter().for_each(tokio::task::JoinHandle::abort);
 }

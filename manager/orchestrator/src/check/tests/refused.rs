@@ -157,6 +157,13 @@ fn what_cannot_be_meant_is_refused_with_what_to_do() {
             "max replicas per node is for replicated services",
         ),
         (
+            |spec| {
+                spec.mode = Some(ServiceMode::Global(Global {}));
+                spec.task.placement.rebalance = true;
+            },
+            "rebalancing is for replicated services",
+        ),
+        (
             |spec| attach(spec, &["back"]),
             "network `back` does not exist, make it with",
         ),

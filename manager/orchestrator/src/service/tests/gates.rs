@@ -1,8 +1,8 @@
 //! What the gates mean for slots, restarts and rollouts.
 
 use model::{
-    Dependency, DependencyCondition, FailureAction, RolloutState, ServiceSpec, TaskState,
-    UpdateConfig,
+    Availability, Dependency, DependencyCondition, FailureAction, RolloutState, ServiceSpec,
+    TaskState, UpdateConfig,
 };
 
 use super::world::{BAD, SICK, World, web};
@@ -129,6 +129,30 @@ fn what_never_started_makes_room_at_once() {
     world.pass(30_000);
     assert_eq!(world.running(&id, 2), 2);
     assert_eq!(state(&world, &id), RolloutState::Completed);
+}
+
+#[test]
+fn what_waits_to_take_over_gives_up_when_the_old_task_can_stay() {
+    let mut world = World::new(2);
+    let on = world.up(db("v1"));
+    let mut spec = behind("v1", false);
+    spec.gate.always = true;
+    let id = world.up(spec);
+    world.run();
+    world.images.insert("v1".into(), SICK);
+    world.end(&on, 1, TaskState::Failed);
+    let old = world.tasks(&id)[0].clone();
+    world.available(&old.node_id, Availability::Drain);
+    world.pass(10_000);
+    let told = ["1.1 running", "1.1 ready waits", "2.1 running"];
+    assert_eq!(world.meant(&id), told);
+    world.available(&old.node_id, Availability::Active);
+    world.run();
+    assert_eq!(world.meant(&id), ["1.1 running", "2.1 running"]);
+    world.images.clear();
+    world.pass(10_000);
+    assert_eq!(world.tasks(&id)[0].id, old.id);
+    assert_eq!(world.meant(&id), ["1.1 running", "2.1 running"]);
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{
-    MountKind, MountSpec, PortSpec, PublishMode, ServiceSpec, SpreadPreference,
-    TaskState,
+    MountKind, MountSpec, PortSpec, PublishMode, ServiceSpec, SpreadPreference, TaskState,
 };
 
 use super::world::{BAD, World, web};

@@ -51,6 +51,12 @@ fn a_failed_update_returns_to_the_revision_before() {
             stands(&world, &id),
             (RolloutState::RolledBack, 1, "v1".into())
         );
+        let rollout = world.service(&id).rollout.clone();
+        let rollout = rollout.expect("a rollout");
+        assert_eq!(
+            rollout.message,
+            "returned from revision 2 to 1: 1 of 3 tasks failed"
+        );
         assert_eq!(
             world.service(&id).spec,
             spec("v1", 3),

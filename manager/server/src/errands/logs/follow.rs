@@ -62,11 +62,14 @@ impl Wanted {
     }
 }
 
-/// Whether there is something that a task could have printed to.
+/// Whether there is something that a task could have printed to. A container that does not run yet is none: its log would end at once.
 pub(super) fn has_log(task: &Task) -> bool {
     let state = task.status.state();
-    let started = !state.is_final() && state >= TaskState::Starting;
-    !task.node_id.is_empty() && (started || !task.status.container_id.is_empty())
+    let printed = match state.is_final() {
+        true => !task.status.container_id.is_empty(),
+        false => state >= TaskState::Starting,
+    };
+    !task.node_id.is_empty() && printed
 }
 
 /// How lines of a task are labelled.

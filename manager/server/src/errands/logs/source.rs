@@ -44,6 +44,7 @@ pub(super) fn start(
     task: &Task,
     asked: &LogsRequest,
     after_ns: i64,
+    begun_ms: i64,
 ) -> Result<Source, String> {
     let Some(node) = view.nodes().get(&task.node_id) else {
         return Err(format!(
@@ -62,11 +63,12 @@ pub(super) fn start(
         ));
     };
     let (tells, arrivals) = mpsc::channel(WAITING);
-    let again = after_ns != 0;
+    // What is younger than the question is wanted from its first line on.
+    let is_whole = after_ns != 0 || task.meta.created_ms > begun_ms;
     let what = errand::What::Logs(LogsErrand {
         task_id: task.id.clone(),
         follow: asked.follow,
-        tail: if again { None } else { asked.tail },
+        tail: if is_whole { None } else { asked.tail },
         since_ms: asked.since_ms.max(after_ns / 1_000_000),
         until_ms: asked.until_ms,
     });
