@@ -108,15 +108,15 @@ bench: build
 	$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' $(TARGET_DIR)/release/bench $(ROWS) || status=1; \
 	$(if $(ROWS),,$(MAKE) --no-print-directory bench-cluster || status=1;) exit $$status
 
-# The second part of `bench`: the managers beside etcd, services beside Docker Swarm, and 10,000 nodes without containers
-# (MINI_HOLLOW_AGENTS=1000). CLUSTER_ROWS='writes failover memory restart create swarm gates scheduler hollow'
+# The second part of `bench`: the managers beside etcd, services beside Docker Swarm, and 1,000 nodes without containers
+# (MINI_HOLLOW_AGENTS=10000). CLUSTER_ROWS='writes failover memory restart create swarm gates scheduler hollow'
 bench-cluster: build
 	@missing=; for peer in etcd:etcd-server dockerd:docker.io; do \
 	    PATH=$$PATH:/usr/sbin:/sbin command -v $${peer%:*} >/dev/null || missing="$$missing $${peer#*:}"; \
 	done; tests/setup/packages 'the benchmarks' $(BENCH_PACKAGES) $$missing
 	@$(SUDO) env MINI_CACHE='$(MINI_CACHE)' tests/images/build >/dev/null
 	$(CARGO) build --release --package cluster-bench
-	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' MINI_HOLLOW_AGENTS=$(or $(MINI_HOLLOW_AGENTS),10000) \
+	@$(SUDO) env MINI_BIN_DIR=$(RELEASE_BIN) MINI_CACHE='$(MINI_CACHE)' MINI_HOLLOW_AGENTS=$(or $(MINI_HOLLOW_AGENTS),1000) \
 	    $(TARGET_DIR)/release/cluster-bench $(CLUSTER_ROWS)
 
 # One line for each world that went wrong, with its seed: what happens in it is the same whenever it is run.

@@ -8,17 +8,25 @@ use std::sync::{Mutex, PoisonError};
 struct Left {
     processes: Vec<u32>,
     directory: Option<PathBuf>,
+    commands: Vec<Command>,
 }
 
 static LEFT: Mutex<Left> = Mutex::new(Left {
     processes: Vec::new(),
     directory: None,
+    commands: Vec::new(),
 });
 
 /// This process was started.
 pub(crate) fn expect_process(pid: u32) {
     let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
     left.processes.push(pid);
+}
+
+/// After a panic this is to be run, before the processes are ended.
+pub(crate) fn expect_command(command: Command) {
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+    left.commands.push(command);
 }
 
 /// From now on a panic ends all processes and removes the directory.
@@ -29,7 +37,10 @@ pub(crate) fn at_panic(directory: &Path) {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         tell(panic);
-        let left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+        for command in &mut left.commands {
+            let _ = command.status();
+        }
         for pid in &left.processes {
             let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             // Those that have ended are nobody's or somebody else's by now.

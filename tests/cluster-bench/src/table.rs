@@ -10,9 +10,9 @@ pub(crate) struct Row {
     pub(crate) rounds: String,
     /// Ours, in `unit`.
     pub(crate) ours: f64,
-    /// etcd's, if it was measured too.
+    /// The peer's, if it was measured too.
     pub(crate) peer: Option<f64>,
-    /// `ms`, `s`, `MB` or `/s`.
+    /// `ms`, `s`, `MB`, `KiB` or `/s`.
     pub(crate) unit: &'static str,
     /// What ours must be within.
     pub(crate) bar: Bar,
@@ -27,6 +27,10 @@ pub(crate) enum Bar {
     AtLeast(f64),
     /// Less than so much.
     Below(f64),
+    /// At least so much.
+    Above(f64),
+    /// Told, not judged.
+    Told,
 }
 
 impl Row {
@@ -39,32 +43,53 @@ impl Row {
             Bar::AtMost(most) => self.ratio().is_none_or(|ratio| ratio > most),
             Bar::AtLeast(least) => self.ratio().is_none_or(|ratio| ratio < least),
             Bar::Below(most) => self.ours >= most,
+            Bar::Above(least) => self.ours < least,
+            Bar::Told => false,
         }
     }
 }
 
-/// All that was measured.
-#[derive(Default)]
-pub(crate) struct Table(Vec<Row>);
+/// What was measured beside one peer.
+pub(crate) struct Table {
+    /// How all of it was measured.
+    title: &'static str,
+    peer: &'static str,
+    rows: Vec<Row>,
+}
 
 impl Table {
+    /// An empty one.
+    pub(crate) fn new(title: &'static str, peer: &'static str) -> Self {
+        Table {
+            title,
+            peer,
+            rows: Vec::new(),
+        }
+    }
+
     /// Adds rows.
     pub(crate) fn extend(&mut self, rows: Vec<Row>) {
-        self.0.extend(rows);
+        self.rows.extend(rows);
+    }
+
+    /// Whether nothing was measured.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// Whether a row is not within its bar.
     pub(crate) fn is_short(&self) -> bool {
-        self.0.iter().any(Row::is_short)
+        self.rows.iter().any(Row::is_short)
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "three members on loopback, in turns with etcd's\n")?;
-        writeln!(f, "| work | measured | ours | etcd | ratio | bar | |")?;
+        let name = self.peer;
+        writeln!(f, "{}\n", self.title)?;
+        writeln!(f, "| work | measured | ours | {name} | ratio | bar | |")?;
         writeln!(f, "|---|---|---|---|---|---|---|")?;
-        for row in &self.0 {
+        for row in &self.rows {
             let digits = if row.unit == "/s" { 0 } else { 2 };
             let unit = row.unit;
             let peer = row
@@ -74,11 +99,17 @@ impl fmt::Display for Table {
                 .ratio()
                 .map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
             let bar = match row.bar {
-                Bar::AtMost(most) => format!("≤ {most:.1} of etcd's"),
-                Bar::AtLeast(least) => format!("≥ {least:.1} of etcd's"),
+                Bar::AtMost(most) => format!("≤ {most:.1} of {name}'s"),
+                Bar::AtLeast(least) => format!("≥ {least:.1} of {name}'s"),
                 Bar::Below(most) => format!("< {most} {unit}"),
+                Bar::Above(least) => format!("≥ {least} {unit}"),
+                Bar::Told => "-".to_owned(),
             };
-            let verdict = if row.is_short() { "short" } else { "ok" };
+            let verdict = match row.bar {
+                Bar::Told => "",
+                _ if row.is_short() => "short",
+                _ => "ok",
+            };
             writeln!(
                 f,
                 "| {} | {} | {:.digits$} {unit} | {peer} | {ratio} | {bar} | {verdict} |",
