@@ -88,7 +88,7 @@ ifneq ($(ROOT),)
 endif
 
 # The same on Debian 12's own kernel with cgroup v2 alone, in a virtual machine: what differs there. VM_TESTS='host tests -- runtime tests'
-VM_TESTS ?= lifecycle:: limits:: networks:: -- cgroups:: mounts:: lifecycle::
+VM_TESTS ?= lifecycle:: limits:: networks:: health:: -- cgroups:: mounts:: lifecycle::
 VM_PACKAGES := $(TEST_PACKAGES) e2fsprogs
 
 test-vm: dev

@@ -72,6 +72,15 @@ fn has_ended(pid: &str) -> bool {
 fn a_container_becomes_healthy_unhealthy_and_healthy_again() {
     let mut host = tests::host!();
     let image = host.busybox();
+    probed(
+        &host,
+        &image,
+        &["--health-cmd", "true", "--health-interval", "1h"],
+    );
+    assert!(status(&host).ends_with("(health: starting)"));
+    assert_eq!(health(&host)["Log"], json!([]), "nobody has looked yet");
+    host.minictl("rm -f probed").ok();
+
     let id = probed(
         &host,
         &image,
@@ -84,8 +93,6 @@ fn a_container_becomes_healthy_unhealthy_and_healthy_again() {
             "2",
         ],
     );
-    assert!(status(&host).ends_with("(health: starting)"));
-    assert_eq!(health(&host)["Log"], json!([]));
     until(&host, "healthy");
     assert!(status(&host).starts_with("Up ") && status(&host).ends_with(" (healthy)"));
     let first = &results(&host, 1)[0];
@@ -522,11 +529,17 @@ fn each_start_begins_anew() {
         ],
     );
     until(&host, "unhealthy");
+    let old = health(&host);
+    let last = old["Log"].as_array().and_then(|log| log.last());
+    let last = last
+        .and_then(|probe| probe["End"].as_str())
+        .expect("an end");
     host.minictl("restart -t 0 probed").ok();
     let young = health(&host);
+    let log = young["Log"].as_array().expect("a log");
     assert!(
-        young["Log"].as_array().is_some_and(|log| log.len() <= 1),
-        "{young}"
+        log.iter().all(|probe| probe["Start"].as_str() > Some(last)),
+        "{old} {young}"
     );
     until(&host, "unhealthy");
     host.minictl("rm -f probed").ok();
