@@ -23,7 +23,7 @@ pub(crate) fn expect_process(pid: u32) {
     left.processes.push(pid);
 }
 
-/// After a panic this is to be run, before the processes are ended.
+/// After a panic this is to be run, before the processes are ended: the last one first, for it may need what the first one ends.
 pub(crate) fn expect_command(command: Command) {
     let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
     left.commands.push(command);
@@ -38,7 +38,7 @@ pub(crate) fn at_panic(directory: &Path) {
     std::panic::set_hook(Box::new(move |panic| {
         tell(panic);
         let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
-        for command in &mut left.commands {
+        for command in left.commands.iter_mut().rev() {
             let _ = command.status();
         }
         for pid in &left.processes {

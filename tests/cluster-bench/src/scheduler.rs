@@ -92,7 +92,6 @@ fn measure(change: impl Fn(&mut Revision)) -> f64 {
         took += begun.elapsed();
     }
     let placed = state.tasks().iter().filter(|task| !task.node_id.is_empty());
-    #[allow(clippy::cast_precision_loss)]
     let placed = placed.count() as f64;
     placed / took.as_secs_f64()
 }

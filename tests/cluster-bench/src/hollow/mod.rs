@@ -72,7 +72,6 @@ pub(crate) async fn rows(directory: &Path) -> Vec<Row> {
     tokio::time::sleep(SETTLE).await;
     let after = memories(&mut ours);
     let each = before.iter().zip(&after).map(|(before, after)| {
-        #[allow(clippy::cast_precision_loss)]
         let tasks = tasks as f64;
         (after - before) * 1e6 / 1024.0 / tasks
     });
